@@ -1,0 +1,113 @@
+"""Results as docs/benchmarks.md (tables) and docs/benchmarks.svg (plot). Ratios first; absolute figures beside them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.results import TITLES, Result
+
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench`; do not edit. **The ratios are the message**: they hold from machine to machine, the
+absolute figures beside them do not. *must* and *goal* are what the project asks of itself; *reached* says which it got.
+
+![G5 and G6](benchmarks.svg)
+
+## How it is measured
+
+- Everything in one run on one machine, over loopback. The measured server has one core (one worker); the client
+  lives in another process on another core. Arms alternate round by round ({rounds}), every figure is a median, every
+  ratio the median of the ratios of one round. Data are seeded random bytes, hot in the page cache; batches are random
+  samples of them.
+- The server's own speed is measured with a client that only receives: one kept-alive connection, `recv_into` one
+  1 MiB buffer, everything thrown away. Its figures are the server's; rows that name an SDK include that SDK's work.
+- *nginx*: Debian's `nginx-light`, one worker on the same core, `sendfile` on, access log off, sending the very archive
+  that Moss assembles anew at each request (random objects gathered from its store) as one finished file.
+- *loopback TCP*: a process on the same core that calls `sendall` with 1 MiB pieces of one buffer, the same receiver.
+- *not redirected*: the client spares the redirect from gateway to target that other clients follow at each GET.
+- Two workers against one: N workers *and* their clients share N cores, since two cores leave none for the clients.
+- Memory is what the node's processes hold for themselves (anonymous and shared memory); mapped data files are page
+  cache and not counted.
+- **The reference server cannot run here.** Its figures come from a machine of this class and are carried over as ratios
+  to nginx sending the same archive (0.02 at 1 KiB, 0.07 at 10 KiB, 0.28 at 100 KiB, 0.37 at 1 MiB; 10 thousand
+  indexed members/s, 53 `.tgz` members/s, P50 25 ms and P99 62 ms with four clients): rows G21, G22, G23 compare
+  Moss's ratio in this run with that one. They are comparisons through a third program, not side by side.
+"""
+
+
+def number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def amount(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{number(value)}{'' if unit in ('×', '%') else ' '}{unit}"
+
+
+def text_line(result: Result) -> str:
+    absolute = "; ".join(f"{name}: {text}" for name, text in result.absolute.items())
+    verdict = result.verdict.strip("*")
+    bound = f" (must {amount(result.must, result.unit)})" if result.must is not None else ""
+    return f"{result.goal:<4} {result.case:<42} {amount(result.value, result.unit):>12}{bound} {verdict}  {absolute}"
+
+
+def markdown(results: Sequence[Result], machine: Mapping[str, str], rounds: int = 7) -> str:
+    parts = [INTRODUCTION.format(rounds=f"{rounds} rounds"), "## Machine\n\n| | |\n|---|---|"]
+    parts += [f"| {name} | {text} |" for name, text in machine.items()]
+    parts.append("\n## Results")
+    for goal, title in TITLES.items():
+        rows = [result for result in results if result.goal == goal]
+        if not rows:
+            continue
+        heading = title if goal == "SDK" else f"{goal}: {title}"
+        parts.append(f"\n### {heading}\n")
+        parts.append("| case | measured | must | goal | reached | absolute |\n|---|---:|---:|---:|---|---|")
+        parts += [_row(result) for result in rows]
+    return "\n".join(parts) + "\n"
+
+
+def _row(result: Result) -> str:
+    sign = "" if result.must is None else ("≥ " if result.better == "more" else "≤ ")
+    cells = (
+        result.case,
+        f"**{amount(result.value, result.unit)}**",
+        sign + amount(result.must, result.unit),
+        sign + amount(result.aim, result.unit),
+        result.verdict,
+        "; ".join(f"{name} {text}" for name, text in result.absolute.items()),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def plot(results: Sequence[Result], path: Path) -> None:
+    """Bars for what carries a goal in G5 and G6, with the must and goal marks."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "moss"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    for axis, goal, title in (
+        (axes[0], "G5", "random batch ÷ nginx sending the same TAR"),
+        (axes[1], "G6", "% of loopback TCP, one server core"),
+    ):
+        rows = [result for result in results if result.goal == goal and result.must is not None]
+        places = range(len(rows))
+        axis.bar(places, [row.value for row in rows], width=0.55, color="#2a7f62", label="measured")
+        axis.scatter(places, [row.must for row in rows], marker="_", s=900, color="#b3541e", label="must")
+        axis.scatter(places, [row.aim for row in rows], marker="_", s=900, color="#444444", label="goal")
+        axis.set_xticks(list(places), [row.case.replace(", ", "\n") for row in rows], fontsize=8)
+        axis.set_title(f"{goal}: {title}", fontsize=10)
+        axis.set_ylim(bottom=0)
+        axis.legend(fontsize=8, frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def write(folder: Path, results: Sequence[Result], machine: Mapping[str, str]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "benchmarks.md").write_text(markdown(results, machine))
+    plot(results, folder / "benchmarks.svg")

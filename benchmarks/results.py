@@ -1,0 +1,59 @@
+"""Results as values: a measured ratio, what it must be, and the absolute figures behind it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Better = Literal["more", "less"]
+
+
+@dataclass
+class Result:
+    """One row of the table. `value`, `must` and `aim` share `unit`; `absolute` shows the arms behind a ratio."""
+
+    goal: str
+    case: str
+    value: float
+    unit: str = "×"
+    must: float | None = None
+    aim: float | None = None
+    better: Better = "more"
+    absolute: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        if self.must is None:
+            return ""
+        if self.aim is not None and self._meets(self.aim):
+            return "goal"
+        return "must" if self._meets(self.must) else "**missed**"
+
+    def _meets(self, bound: float) -> bool:
+        return self.value >= bound if self.better == "more" else self.value <= bound
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+TITLES = {
+    "G1": "SDK and one batch of 1,000 against sequential GETs with `requests`, 10 KiB",
+    "G2": "the same against GET clients with 64 in flight",
+    "G5": "random batch against nginx sending the same TAR as a file",
+    "G6": "bytes/s against loopback TCP, one server core",
+    "G8": "cost of a batch, hot, 10 KiB",
+    "G10": "member of an indexed TAR against plain object, 10 KiB",
+    "G14": "time to first entry, batch of 10,000",
+    "G16": "10 % of the entries missing against none",
+    "G18": "memory growth of the server, batch of 100,000, slow reader",
+    "G19": "two workers on two cores against one on one",
+    "G20": "our SDK against the official one, same node, batch of 1,000, 10 KiB",
+    "G21": "entries/s against the reference, carried over through nginx",
+    "G22": "shard members against the reference, carried over through nginx",
+    "G23": "latency of a batch of 128 under four clients against the reference, carried over through nginx",
+    "SDK": "our SDK end to end against nginx and a discarding client (no goal)",
+}
+
+
+def rate(entry_count: int, seconds: float, size_bytes: int) -> str:
+    """Entries and bytes per second as text."""
+    per_s = entry_count / seconds
+    return f"{per_s:,.0f}/s, {per_s * size_bytes / 1e9:.2f} GB/s"

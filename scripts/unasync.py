@@ -1,0 +1,80 @@
+"""Make the blocking half of the SDK from the asynchronous one.
+
+    python scripts/unasync.py          writes src/moss/sdk/_sync
+    python scripts/unasync.py --check  writes nothing; exit status 1 and a list of names when the two differ
+
+`src/moss/sdk/_async` is the source; both folders are kept in the repository. The translation is textual: the table
+below and nothing else, so that a reader of `_sync` finds the code of `_async` line by line.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent / "src" / "moss" / "sdk"
+SOURCE, RESULT = ROOT / "_async", ROOT / "_sync"
+
+SUBSTITUTIONS = [
+    (r"moss\.sdk\._async", "moss.sdk._sync"),
+    (r"moss\.sdk\.transport\.aio", "moss.sdk.transport.blocking"),
+    (r"async def", "def"),
+    (r"async with", "with"),
+    (r"async for", "for"),
+    (r"await ", ""),
+    (r"AsyncIterator", "Iterator"),
+    (r"AsyncGenerator\[(.+?), None\]", r"Generator[\1, None, None]"),
+    (r"AsyncGenerator", "Generator"),
+    (r"AsyncIterable", "Iterable"),
+    (r"StopAsyncIteration", "StopIteration"),
+    (r"__aiter__", "__iter__"),
+    (r"__anext__", "__next__"),
+    (r"__aenter__", "__enter__"),
+    (r"__aexit__", "__exit__"),
+    (r"aclose", "close"),
+    (r"(?<![\w.])aiter\(", "iter("),
+    (r"(?<![\w.])anext\(", "next("),
+]
+_COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in SUBSTITUTIONS]
+_NOTICE = "# Made by scripts/unasync.py from {name}; change that file instead.\n"
+
+
+def translate(text: str, name: str) -> str:
+    """The blocking twin of one module; `name` is the path to mention in its first line."""
+    for pattern, replacement in _COMPILED:
+        text = pattern.sub(replacement, text)
+    return _NOTICE.format(name=name) + text
+
+
+def expected_files() -> dict[Path, str]:
+    """Every file that `_sync` must hold, with its text."""
+    return {
+        RESULT / path.name: translate(path.read_text(encoding="utf-8"), f"_async/{path.name}")
+        for path in sorted(SOURCE.glob("*.py"))
+    }
+
+
+def differences() -> list[str]:
+    """Names of files of `_sync` that are missing, different, or left over."""
+    expected = expected_files()
+    wrong = [p.name for p, text in expected.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    return wrong + [p.name for p in RESULT.glob("*.py") if p not in expected]
+
+
+def main(arguments: list[str]) -> int:
+    if "--check" in arguments:
+        wrong = differences()
+        for name in wrong:
+            print(f"src/moss/sdk/_sync/{name} differs from its source; run scripts/unasync.py")
+        return 1 if wrong else 0
+    RESULT.mkdir(exist_ok=True)
+    expected = expected_files()
+    for path in RESULT.glob("*.py"):
+        if path not in expected:
+            path.unlink()
+    for path, text in expected.items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,299 @@
+"""Builds a node from its options: the one place that picks parts, and the one that runs them.
+
+`serve` is what `moss serve` calls. One worker runs in the calling process; with more, this process only supervises:
+it binds all sockets, forks the workers, passes signals on and starts a worker again that dies.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import string
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from moss.errors import InvalidRequest
+from moss.node.clock import SystemClock
+from moss.node.config import ConfigStore
+from moss.node.getbatch.service import BatchService
+from moss.node.jobs.registry import JobRegistry
+from moss.node.metrics import Metrics
+from moss.node.server.app import FaceServer
+from moss.node.server.http import Face, Request
+from moss.node.server.routes import gateway_routes, target_routes
+from moss.node.storage.engine import Engine, EngineOptions
+from moss.node.storage.shards import ShardIndexes
+from moss.wire import headers
+
+log = logging.getLogger("moss")
+
+DEFAULT_PORT = 51080
+_ID_LETTERS = string.ascii_letters + string.digits
+# Threads that read, assemble and send; more than cores because some wait for disks.
+POOL_THREADS = 32
+# Answers in flight may take so long to end after SIGTERM; then they are cut.
+DRAIN_S = 10.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How a node is started.
+
+    Attributes:
+        data: the data directory; made when absent.
+        host, port: where the gateway face listens; port 0 takes a free one.
+        target_port: where the target face listens; None takes the next port if it is free, else any free one.
+        workers: processes.
+        direct: the gateway answers itself instead of redirecting.
+        insecure: bind to other addresses than loopback although there is no authentication.
+        stall_s_max: a client that reads nothing for so many seconds is cut off.
+        sync: acknowledged means on stable storage; False only for throw-away data.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    target_port: int | None = None
+    workers: int = 1
+    direct: bool = False
+    insecure: bool = False
+    stall_s_max: float = 120.0
+    sync: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Ids of a node's two faces; kept in the data directory, so that they outlive restarts."""
+
+    gateway_id: str
+    target_id: str
+
+
+class Node:
+    """The parts of one worker of a node. Handlers get it as their first argument."""
+
+    def __init__(
+        self, options: ServeOptions, identity: NodeIdentity, *, worker: int, gateway_url: str, target_url: str
+    ) -> None:
+        data = options.data
+        self.options, self.worker = options, worker
+        self.gateway_id, self.target_id = identity.gateway_id, identity.target_id
+        self.gateway_name, self.target_name = f"p[{identity.gateway_id}]", f"t[{identity.target_id}]"
+        self.gateway_url, self.target_url = gateway_url, target_url
+        self.clock = SystemClock()
+        self.pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="moss")
+        self.engine = Engine.open(data / "store", options=EngineOptions(worker=worker, sync=options.sync))
+        self.shards = ShardIndexes(self.engine)
+        self.config = ConfigStore(data / "config", clock=self.clock)
+        self.metrics = Metrics(data / "run", worker, clock=self.clock)
+        self.jobs = JobRegistry(self.config, self.metrics, clock=self.clock)
+        self.batches = BatchService(
+            engine=self.engine,
+            shards=self.shards,
+            config=self.config,
+            metrics=self.metrics,
+            jobs=self.jobs,
+            clock=self.clock,
+            gateway_id=self.gateway_id,
+            target_name=self.target_name,
+            spool_folder=data / "run",
+        )
+        self.is_ready = False
+
+    def serves_direct(self, request: Request) -> bool:
+        """Tell whether the gateway answers a data request itself instead of redirecting it."""
+        return self.options.direct or request.headers.get(headers.MOSS_DIRECT) == "1"
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.batches.close()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.engine.close()
+        self.metrics.close()
+        self.config.close()
+
+
+def load_identity(data: Path) -> NodeIdentity:
+    """Read, or make and keep, the ids of a node."""
+    path = data / "node.json"
+    if path.exists():
+        return NodeIdentity(**json.loads(path.read_text()))
+
+    def make(letter: str) -> str:
+        return letter + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
+
+    identity = NodeIdentity(make("p"), make("t"))
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps({"gateway_id": identity.gateway_id, "target_id": identity.target_id}) + "\n")
+    os.replace(draft, path)
+    return identity
+
+
+# -- sockets -------------------------------------------------------------------------------------------
+
+
+def _bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise InvalidRequest(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+    sock.setblocking(False)
+    return sock
+
+
+@dataclass(slots=True)
+class _Ports:
+    """The sockets of all workers, bound before any of them starts."""
+
+    gateways: list[socket.socket]
+    targets: list[socket.socket]
+    gateway_url: str
+
+    def target_url(self, worker: int, host: str) -> str:
+        return _url(host, self.targets[worker].getsockname()[1])
+
+
+def _url(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "localhost") else "[::1]" if host == "::" else host
+    return f"http://[{shown}]:{port}" if ":" in shown and not shown.startswith("[") else f"http://{shown}:{port}"
+
+
+def bind_ports(options: ServeOptions) -> _Ports:
+    """Bind everything that the workers listen at.
+
+    Raises:
+        InvalidRequest: a port is taken, or the address is not loopback and `insecure` was not asked for.
+    """
+    if options.host not in _LOOPBACK and not options.insecure:
+        raise InvalidRequest(
+            f"refusing to listen at {options.host} without authentication: "
+            "use a loopback address, or say --insecure if the network is trusted"
+        )
+    first = _bind(options.host, options.port, shared=options.workers > 1)
+    port = first.getsockname()[1]
+    gateways = [first]
+    for _ in range(1, options.workers):
+        gateways.append(_bind(options.host, port, shared=True))
+    targets = [_bind_target(options, port + 1)]
+    targets += [_bind(options.host, 0) for _ in range(1, options.workers)]
+    return _Ports(gateways, targets, _url(options.host, port))
+
+
+def _bind_target(options: ServeOptions, neighbor_port: int) -> socket.socket:
+    if options.target_port is not None:
+        return _bind(options.host, options.target_port)
+    if options.port:
+        with contextlib.suppress(InvalidRequest):
+            return _bind(options.host, neighbor_port)
+    return _bind(options.host, 0)
+
+
+# -- one worker ------------------------------------------------------------------------------------------
+
+
+async def _run_worker(options: ServeOptions, ports: _Ports, worker: int, ready: Callable[[Node], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    node = Node(
+        options,
+        load_identity(options.data),
+        worker=worker,
+        gateway_url=ports.gateway_url,
+        target_url=ports.target_url(worker, options.host),
+    )
+    faces = [
+        FaceServer(
+            node,
+            face,
+            routes,
+            pool=node.pool,
+            stall_s_max=options.stall_s_max,
+            node_name=name,
+        )
+        for face, routes, name in (
+            (Face.GATEWAY, gateway_routes(), node.gateway_name),
+            (Face.TARGET, target_routes(), node.target_name),
+        )
+    ]
+    try:
+        for face, sock in zip(faces, (ports.gateways[worker], ports.targets[worker]), strict=True):
+            await face.start([sock])
+        node.is_ready = True
+        ready(node)
+        await stop.wait()
+        node.is_ready = False
+        await _drain(faces)
+    finally:
+        for face in faces:
+            await face.stop()
+        node.close()
+
+
+async def _drain(faces: list[FaceServer]) -> None:
+    """Take no new connections, let answers in flight end, then cut what is left."""
+    for face in faces:
+        face.begin_drain()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await asyncio.gather(*(face.idle() for face in faces))
+
+
+def _run(options: ServeOptions, ports: _Ports, worker: int, ready: Callable[[Node], None]) -> None:
+    # The event loop and the threads that assemble batches share the interpreter's lock: switch often, so that a
+    # small request does not wait for a large one.
+    sys.setswitchinterval(0.001)
+    main = _run_worker(options, ports, worker, ready)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+# -- the whole node ---------------------------------------------------------------------------------------
+
+
+def serve(options: ServeOptions, ready: Callable[[str, str], None] = lambda gateway_url, target_url: None) -> int:
+    """Run a node until SIGTERM or SIGINT.
+
+    Args:
+        ready: called once with the URLs of both faces when requests are served.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InvalidRequest: an option cannot be satisfied.
+    """
+    options.data.mkdir(parents=True, exist_ok=True)
+    load_identity(options.data)
+    ports = bind_ports(options)
+    if options.host not in _LOOPBACK:
+        log.warning("listening at %s without authentication: anyone who reaches it can read and write", options.host)
+    if options.workers == 1:
+        _run(options, ports, 0, lambda node: ready(node.gateway_url, node.target_url))
+        return 0
+    from moss.node.supervisor import Supervisor
+
+    def run_worker(worker: int, report_ready: Callable[[], None]) -> None:
+        _run(options, ports, worker, lambda node: report_ready())
+
+    supervisor = Supervisor(options.workers, run_worker)
+    return supervisor.run(lambda: ready(ports.gateway_url, ports.target_url(0, options.host)))

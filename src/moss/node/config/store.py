@@ -1,0 +1,321 @@
+"""The cluster configuration: stored in SQLite, shared by all worker processes of a node."""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import string
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from moss.errors import InvalidConfig, Unsupported
+from moss.node.clock import Clock, SystemClock
+from moss.node.config import rules, values
+from moss.node.config.schema import (
+    ALIASES,
+    CLUSTER_SCOPED,
+    NEVER_TRANSIENT,
+    NEVER_TRANSIENT_KEYS,
+    SETTINGS,
+    Scalar,
+    Setting,
+    nest,
+)
+from moss.node.occupancy import Occupancy
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS settings (scope TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (scope, key));
+"""
+_STORED, _TRANSIENT = "stored", "transient"
+_ID_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class GetBatchConfig:
+    """Section `get_batch` as a work item captures it at admission.
+
+    Attributes:
+        max_wait_s: wait for the next entry of a peer before recovery.
+        warmup_workers: look-ahead workers; -1 is off.
+        max_soft_errs: placeholders allowed in one answer.
+        max_gfn: recovery reads at neighbors in one answer; -1 is off.
+        compression: of streams inside the cluster, `never` or `always`.
+        bundle_multiplier: streams per peer.
+        burst_buffer: entries queued per stream.
+    """
+
+    max_wait_s: float
+    warmup_workers: int
+    max_soft_errs: int
+    max_gfn: int
+    compression: str
+    bundle_multiplier: int
+    burst_buffer: int
+
+
+def make_short_id(length: int = 9) -> str:
+    """Make a random identifier of letters and digits that begins with a letter."""
+    return secrets.choice(string.ascii_letters) + "".join(secrets.choice(_ID_LETTERS) for _ in range(length - 1))
+
+
+class ConfigStore:
+    """Reads and writes the configuration; every method may be called from any thread and worker process.
+
+    A write is visible to all processes when it returns: readers compare SQLite's change counter (some
+    microseconds) before they use what they have in memory.
+    """
+
+    def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
+        """Open, or create, the configuration in `directory`.
+
+        Transient changes of an earlier run are dropped by the first process that opens it.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / "config.sqlite"
+        self._clock = clock or SystemClock()
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._pid = -1
+        self._seen = -1
+        self._scopes: dict[str, dict[str, Scalar]] = {}
+        self._effective: dict[str, Scalar] = {}
+        self._get_batch: GetBatchConfig | None = None
+        self._facts: dict[str, str] = {}
+        self._occupancy = Occupancy(directory / "config.lock")
+        self._prepare()
+        self._occupancy.settle()
+
+    def close(self) -> None:
+        """Close the database; calling it twice is fine."""
+        with self._lock:
+            if self._db is not None and self._pid == os.getpid():
+                self._db.close()
+            self._db = None
+            self._occupancy.close()
+
+    # -- reading --------------------------------------------------------------------------------
+
+    @property
+    def get_batch(self) -> GetBatchConfig:
+        with self._fresh():
+            if self._get_batch is None:
+                self._get_batch = _get_batch_of(self._effective)
+            return self._get_batch
+
+    @property
+    def uuid(self) -> str:
+        """The identity of the cluster; made once."""
+        with self._fresh():
+            return self._facts["uuid"]
+
+    @property
+    def created_ns(self) -> int:
+        """When the cluster was made, nanoseconds since 1970."""
+        with self._fresh():
+            return int(self._facts["created_ns"])
+
+    @property
+    def version(self) -> int:
+        with self._fresh():
+            return int(self._facts["version"])
+
+    def value(self, key: str) -> Scalar:
+        """Return one effective value in output form. Raises KeyError for an unknown key."""
+        with self._fresh():
+            return self._effective[key]
+
+    def duration_s(self, key: str) -> float:
+        """Return one effective duration in seconds."""
+        return values.parse_duration_ns(str(self.value(key))) / 1e9
+
+    def cluster_config(self, *, node: str = "") -> dict[str, Any]:
+        """Return the whole document of spec/rest-control.md 7.1, nested; `node` adds that node's own changes."""
+        with self._fresh():
+            flat = self._effective | self._scopes.get(f"node:{node}", {}) if node else self._effective
+            return (
+                {"backend": {}}
+                | nest(flat)
+                | {
+                    "uuid": self._facts["uuid"],
+                    "lastupdate_time": self._facts["updated"],
+                    "config_version": self._facts["version"],
+                    "ext": None,
+                }
+            )
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def set_many(self, pairs: Sequence[tuple[str, str]], transient: bool = False, *, node: str = "") -> None:
+        """Apply query-style changes, all or none; of a key given twice the first counts.
+
+        Args:
+            pairs: dotted key in any letter case and value text.
+            transient: keep the change in memory of this run only.
+            node: change this node only.
+
+        Raises:
+            InvalidConfig: unknown key, bad value, or nothing to change.
+            Unsupported: a section that cannot change transiently.
+        """
+        if not pairs:
+            raise InvalidConfig("no properties to update")
+        changes: dict[str, Scalar] = {}
+        for name, text in pairs:
+            setting = _find(name, transient, node)
+            changes.setdefault(setting.key, values.from_text(setting, text))
+        self._apply(changes, transient, node)
+
+    def set_tree(self, tree: Any, transient: bool = False, *, node: str = "") -> None:
+        """Apply message-style changes (nested, only changed leaves, null = not given), all or none."""
+        if tree is None:
+            tree = {}
+        if not isinstance(tree, Mapping):
+            raise InvalidConfig(f"invalid config value: expecting an object, got {type(tree).__name__}")
+        changes = {
+            setting.key: values.from_json(setting, value)
+            for setting, value in ((_find(key, transient, node), value) for key, value in _leaves(tree, ""))
+        }
+        self._apply(changes, transient, node)
+
+    def reset(self, *, node: str = "") -> None:
+        """Drop transient and per-node changes; what is stored for the cluster stays."""
+        with self._write() as db:
+            if node:
+                db.execute("DELETE FROM settings WHERE scope = ?", (f"node:{node}",))
+            else:
+                db.execute("DELETE FROM settings WHERE scope <> ?", (_STORED,))
+
+    def _apply(self, changes: dict[str, Scalar], transient: bool, node: str) -> None:
+        scope = f"node:{node}" if node else _TRANSIENT if transient else _STORED
+        with self._write() as db:
+            before = dict(self._effective)
+            after = rules.settle(before | changes)
+            touched = {key for key, value in after.items() if value != before.get(key)} | changes.keys()
+            if scope == _STORED:
+                shadows = [(_TRANSIENT, key) for key in touched]
+                db.executemany("DELETE FROM settings WHERE scope = ? AND key = ?", shadows)
+            rows = [(scope, key, msgspec.json.encode(after[key]).decode()) for key in sorted(touched)]
+            db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", rows)
+            if scope == _STORED:
+                self._count_version(db)
+
+    def _count_version(self, db: sqlite3.Connection) -> None:
+        version = int(self._facts["version"]) + 1
+        db.execute("INSERT OR REPLACE INTO facts VALUES ('version', ?)", (str(version),))
+        db.execute("INSERT OR REPLACE INTO facts VALUES ('updated', ?)", (_go_time(self._clock.now_ns()),))
+
+    # -- SQLite ---------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        with self._lock:
+            db = self._connect()
+            db.executescript(_SCHEMA)
+            now = self._clock.now_ns()
+            first_facts = {
+                "uuid": make_short_id(),
+                "created_ns": str(now),
+                "version": "1",
+                "updated": _go_time(now),
+            }
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", list(first_facts.items()))
+            if self._occupancy.is_first:
+                db.execute("DELETE FROM settings WHERE scope = ?", (_TRANSIENT,))
+            db.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._db is None or self._pid != os.getpid():
+            # A connection must not be used across a fork: each process opens its own.
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._pid = os.getpid()
+            self._seen = -1
+        return self._db
+
+    @contextlib.contextmanager
+    def _fresh(self) -> Iterator[None]:
+        with self._lock:
+            db = self._connect()
+            seen = db.execute("PRAGMA data_version").fetchone()[0]
+            if seen != self._seen:
+                self._load(db)
+                self._seen = seen
+            yield
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._connect()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                self._load(db)
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            finally:
+                self._seen = -1
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        self._facts = dict(db.execute("SELECT name, value FROM facts"))
+        scopes: dict[str, dict[str, Scalar]] = {}
+        for scope, key, value in db.execute("SELECT scope, key, value FROM settings"):
+            if key in SETTINGS:
+                scopes.setdefault(scope, {})[key] = msgspec.json.decode(value)
+        defaults = {key: setting.default for key, setting in SETTINGS.items()}
+        self._scopes = scopes
+        self._effective = defaults | scopes.get(_STORED, {}) | scopes.get(_TRANSIENT, {})
+        self._get_batch = None
+
+
+def _find(name: str, transient: bool, node: str) -> Setting:
+    """Return the setting of a key, refusing what the scope of the change does not allow."""
+    key = ALIASES.get(name.lower(), name.lower())
+    section = key.partition(".")[0]
+    if transient and section in NEVER_TRANSIENT:
+        raise Unsupported(f"cannot transiently update config.{section} - operation not supported")
+    if transient and key in NEVER_TRANSIENT_KEYS:
+        raise Unsupported(f"cannot transiently update {key} - operation not supported")
+    setting = SETTINGS.get(key)
+    if setting is None:
+        raise InvalidConfig(f'unknown property "{name}"')
+    shown = "getbatch" if section == "get_batch" else section
+    if transient and section in CLUSTER_SCOPED:
+        raise InvalidConfig(f"{shown} (cluster-scoped) configuration cannot be changed transiently")
+    if node and section in CLUSTER_SCOPED:
+        raise InvalidConfig(f"{shown} configuration can only be globally updated")
+    return setting
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if value is None:
+            continue
+        is_section = any(known.startswith(f"{key.lower()}.") for known in SETTINGS)
+        if is_section:
+            if not isinstance(value, Mapping):
+                raise InvalidConfig(f"invalid {key}: expecting an object, got {type(value).__name__}")
+            yield from _leaves(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _get_batch_of(flat: Mapping[str, Any]) -> GetBatchConfig:
+    section = {key.partition(".")[2]: value for key, value in flat.items() if key.startswith("get_batch.")}
+    wait_s = values.parse_duration_ns(section.pop("max_wait")) / 1e9
+    return GetBatchConfig(max_wait_s=wait_s, **section)
+
+
+def _go_time(ns: int) -> str:
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    digits = f".{fraction:09d}".rstrip("0").rstrip(".")
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)) + f"{digits} +0000 UTC"

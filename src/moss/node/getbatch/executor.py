@@ -1,0 +1,292 @@
+"""Executes a batch: windows in, archive bytes out, in request order.
+
+`Assembly.windows` is a generator of lists of buffers; whoever drives it decides where they go. It runs in a worker
+thread and blocks there. It raises at the first hard error and then has not written the archive's end, so that an
+answer that was cut can never be taken for a whole one.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
+
+from moss.archive.tar import build_pax
+from moss.archive.writer import Framer, make_framer
+from moss.errors import Aborted, InvalidRequest, MossError
+from moss.node.getbatch.plan import WINDOW_BYTES_MAX, WINDOW_ENTRIES_MAX, Batch
+from moss.node.getbatch.sources import LargePayload, Payload, Sources
+from moss.node.getbatch.warmup import Warmup
+from moss.node.storage.layout import Extent
+from moss.node.storage.records import FLAG_BLOCKS, FLAG_FINISHED_HEADER
+from moss.wire.batch import MISSING_PREFIX, ReportRow
+from moss.wire.headers import PAX_ERROR, PAX_INDEX, PAX_XXH3
+
+Buffer = bytes | bytearray | memoryview
+
+# Cold data is read so many windows ahead of the one that is being sent.
+WINDOWS_AHEAD = 2
+
+
+class SoftBudgetExceeded(InvalidRequest):
+    """More entries are missing than `get_batch.max_soft_errs` allows."""
+
+    code = "soft-budget-exceeded"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one work item delivered. Sizes in bytes; placeholders are in `soft_errors` only."""
+
+    objects: int = 0
+    object_bytes: int = 0
+    members: int = 0
+    member_bytes: int = 0
+    soft_errors: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Per-entry facts for the metadata of a buffered answer."""
+
+    sizes: list[int] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+
+    def rows(self, batch: Batch) -> list[ReportRow]:
+        """Return the metadata row of each entry. Source: spec/getbatch.md 5."""
+        return [
+            ReportRow(
+                objname=name,
+                archpath=batch.members[i] if batch.members else "",
+                bucket=batch.bucket(i).name,
+                provider=batch.bucket(i).provider.value,
+                err_msg=self.errors.get(i, ""),
+                opaque=batch.opaques[i] if batch.opaques else None,
+                size=self.sizes[i],
+            )
+            for i, name in enumerate(batch.names)
+        ]
+
+
+class Assembly:
+    """The assembly of one answer.
+
+    Args:
+        soft_errors_max: as many placeholders are fine, one more is a hard error.
+        describe: the work item's name, for error texts.
+        aborted: set when the job is stopped.
+        warmup: reads later windows ahead when the data is cold.
+        outcome: filled when given (buffered answers).
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        sources: Sources,
+        *,
+        soft_errors_max: int,
+        describe: Callable[[], str],
+        aborted: threading.Event,
+        warmup: Warmup,
+        outcome: Outcome | None = None,
+    ) -> None:
+        self._batch, self._sources = batch, sources
+        self._soft_errors_max, self._describe, self._aborted = soft_errors_max, describe, aborted
+        self._warmup, self._warmed_until = warmup, 0
+        self._outcome = outcome
+        self._framer: Framer = make_framer(batch.options.format)
+        self._is_tar_family = batch.options.format.is_tar_family
+        self.counts = Counts()
+
+    def windows(self) -> Iterator[list[Buffer]]:
+        """Yield the archive, about `WINDOW_BYTES_MAX` bytes at a time.
+
+        Raises:
+            MossError: the first hard error; what was yielded before is then not a whole archive.
+        """
+        if not self._batch.options.continue_on_error and self._batch.options.streaming:
+            self._check_all_exist()
+        for start, stop in self._batch.windows():
+            if self._aborted.is_set():
+                raise Aborted(f"{self._describe()} aborted")
+            extents = self._sources.locate(start, stop)
+            if self._sources.warm(extents):
+                self._warm_ahead(stop)
+            if self._is_finished_run(extents):
+                yield from self._finished_window(start, extents)
+            else:
+                yield from self._framed_window(start, stop, self._sources.payloads(start, stop, extents))
+        yield self._framer.finish()
+
+    def _check_all_exist(self) -> None:
+        """Strict mode: common misses give a clean error before anything is sent (spec/getbatch.md 8.3).
+
+        The first window is not looked at: it is resolved as a whole before its first byte is yielded.
+        """
+        for start, stop in list(self._batch.windows())[1:]:
+            error = self._sources.first_missing(start, stop)
+            if error is not None:
+                raise error
+
+    def _warm_ahead(self, start: int) -> None:
+        """Have the windows behind this one read by the warmup workers."""
+        for begin, end in self._batch.windows():
+            if max(start, self._warmed_until) <= begin < start + WINDOWS_AHEAD * WINDOW_ENTRIES_MAX:
+                self._warmup.submit(partial(self._sources.warm_later, begin, end))
+                self._warmed_until = end
+
+    # -- windows in which every entry is stored just as it is asked for ------------------------------
+
+    def _is_finished_run(self, extents: Sequence[Extent | None]) -> bool:
+        options = self._batch.options
+        if not (self._is_tar_family and self._batch.is_plain) or options.omit_bucket or options.report_checksum:
+            return False
+        want, mask = FLAG_FINISHED_HEADER, FLAG_FINISHED_HEADER | FLAG_BLOCKS
+        return None not in extents and all(extent[4] & mask == want for extent in extents)
+
+    def _finished_window(self, start: int, extents: Sequence[Extent]) -> Iterator[list[Buffer]]:
+        """Header, data and padding of each entry are one extent: only the checksum is computed."""
+        views = {number: self._sources.view(number) for number in {extent[0] for extent in extents}}
+        buffers: list[Buffer] = []
+        pending = total = 0
+        for i, (number, offset, size, checksum, _, _) in enumerate(extents):
+            view, end = views[number], offset + size
+            if xxh3_64_intdigest(view[offset:end]) != checksum:
+                # The slow way tells which entry it is, and makes a placeholder of it where that is allowed.
+                if buffers:
+                    yield self._framer.raw(buffers)
+                self._add_objects(i, total, extents)
+                rest, stop = start + i, start + len(extents)
+                yield from self._framed_window(rest, stop, self._sources.payloads(rest, stop, extents[i:]))
+                return
+            end += -size & 511
+            buffers.append(view[offset - 512 : end])
+            total += size
+            pending += end - offset + 512
+            if pending >= WINDOW_BYTES_MAX:
+                yield self._framer.raw(buffers)
+                buffers, pending = [], 0
+        self._add_objects(len(extents), total, extents)
+        if buffers:
+            yield self._framer.raw(buffers)
+
+    def _add_objects(self, entries: int, total_bytes: int, extents: Sequence[Extent]) -> None:
+        self.counts.objects += entries
+        self.counts.object_bytes += total_bytes
+        if self._outcome is not None:
+            self._outcome.sizes += [extent[2] for extent in extents[:entries]]
+
+    # -- all other windows -----------------------------------------------------------------------------
+
+    def _framed_window(self, start: int, stop: int, payloads: list[Payload]) -> Iterator[list[Buffer]]:
+        names = self._batch.output_names(start, stop)
+        run = _Run()
+        for i, payload in enumerate(payloads):
+            if isinstance(payload, MossError):
+                self._soft_error(start + i, payload)
+                run.add(MISSING_PREFIX + names[i], b"", self._status_record(start + i, payload))
+            elif isinstance(payload, LargePayload):
+                yield from self._frame(run)
+                run = _Run()
+                self._count(start + i, payload.size)
+                yield from self._large(start + i, names[i], payload)
+                continue
+            else:
+                self._count(start + i, len(payload))
+                run.add(names[i], payload, self._checksum_record(start + i, payload))
+            if run.size >= WINDOW_BYTES_MAX:
+                yield from self._frame(run)
+                run = _Run()
+        yield from self._frame(run)
+
+    def _frame(self, run: "_Run") -> Iterator[list[Buffer]]:
+        if not run.names:
+            return
+        if not run.records:
+            yield self._framer.frame(run.names, [len(payload) for payload in run.payloads], run.payloads)
+            return
+        buffers: list[Buffer] = []
+        for i, (name, payload) in enumerate(zip(run.names, run.payloads, strict=True)):
+            if i in run.records:
+                buffers += self._framer.raw([build_pax(run.records[i], name)])
+            buffers += self._framer.frame([name], [len(payload)], [payload])
+        yield buffers
+
+    def _large(self, index: int, name: str, payload: LargePayload) -> Iterator[list[Buffer]]:
+        buffers: list[Buffer] = []
+        if self._batch.options.report_checksum:
+            digest = xxh3_64_hexdigest(payload.segment.view[_span(payload)])
+            buffers += self._framer.raw([build_pax({PAX_INDEX: str(index), PAX_XXH3: digest}, name)])
+        buffers += self._framer.begin(name, payload.size)
+        pending = 0
+        for piece in payload.pieces():
+            buffers += self._framer.data(piece)
+            pending += len(piece)
+            if pending >= WINDOW_BYTES_MAX:
+                yield buffers
+                buffers, pending = [], 0
+                if self._aborted.is_set():
+                    raise Aborted(f"{self._describe()} aborted")
+        yield buffers + self._framer.end()
+
+    # -- errors and counts -----------------------------------------------------------------------------
+
+    def _soft_error(self, index: int, error: MossError) -> None:
+        """Account for one entry that cannot be delivered; raise when that ends the work item."""
+        if not self._batch.options.continue_on_error:
+            raise error
+        self.counts.soft_errors += 1
+        if self.counts.soft_errors > self._soft_errors_max:
+            raise SoftBudgetExceeded(
+                f"{self._describe()} exceeded soft-errors limit: {self.counts.soft_errors} "
+                f"(max: {self._soft_errors_max})"
+            )
+        if self._outcome is not None:
+            self._outcome.sizes.append(0)
+            self._outcome.errors[index] = error.message
+
+    def _count(self, index: int, size: int) -> None:
+        if self._batch.members is not None and self._batch.members[index]:
+            self.counts.members += 1
+            self.counts.member_bytes += size
+        else:
+            self.counts.objects += 1
+            self.counts.object_bytes += size
+        if self._outcome is not None:
+            self._outcome.sizes.append(size)
+
+    def _status_record(self, index: int, error: MossError) -> dict[str, str] | None:
+        options = self._batch.options
+        if not (options.report_status or options.report_checksum):
+            return None
+        return {PAX_ERROR: error.message, PAX_INDEX: str(index)}
+
+    def _checksum_record(self, index: int, payload: Buffer) -> dict[str, str] | None:
+        if not self._batch.options.report_checksum:
+            return None
+        return {PAX_INDEX: str(index), PAX_XXH3: f"{xxh3_64_intdigest(payload):016x}"}
+
+
+class _Run:
+    """Entries of a window that are framed together."""
+
+    __slots__ = ("names", "payloads", "records", "size")
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.payloads: list[Buffer] = []
+        self.records: dict[int, dict[str, str]] = {}
+        self.size = 0
+
+    def add(self, name: str, payload: Buffer, record: dict[str, str] | None) -> None:
+        if record is not None:
+            self.records[len(self.names)] = record
+        self.names.append(name)
+        self.payloads.append(payload)
+        self.size += len(payload) + 512
+
+
+def _span(payload: LargePayload) -> slice:
+    begin = payload.object_offset + payload.start
+    return slice(begin, begin + payload.size)

@@ -1,0 +1,252 @@
+"""Where the payloads of a window are: from names to verified bytes.
+
+Every payload is a slice of a memory map (or, for a member that must be decoded, bytes), checked against its
+recorded checksum. What cannot be delivered is the error that says why, in the entry's place: one bad object or shard
+harms its own entries only.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xxhash import xxh3_64_intdigest
+
+from moss.errors import ChecksumMismatch, MemberNotFound, MossError, ObjectNotFound, RangeOutOfBounds, SegmentGone
+from moss.node.getbatch import warmup
+from moss.node.getbatch.plan import Batch
+from moss.node.storage.engine import Engine
+from moss.node.storage.layout import Extent
+from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
+from moss.node.storage.segments import Segment
+from moss.node.storage.shards import ShardIndexes
+
+# Segments may vanish between lookup and opening (compaction); each lookup sees a newer state.
+_LOCATE_TRIES = 4
+
+
+@dataclass(slots=True)
+class LargePayload:
+    """A payload too large to be checked at once: sent block by block.
+
+    Attributes:
+        size: bytes that the entry delivers.
+    """
+
+    name: str
+    segment: Segment
+    object_offset: int
+    object_size: int
+    blocks: Sequence[int]
+    start: int
+    size: int
+
+    def pieces(self) -> Iterator[memoryview]:
+        """Yield the payload in verified pieces of at most one block.
+
+        Raises:
+            ChecksumMismatch: a block differs from what was stored.
+        """
+        view, base = self.segment.view, self.object_offset
+        stop = self.start + self.size
+        for number in range(self.start // BLOCK_BYTES, -(-stop // BLOCK_BYTES)):
+            begin, end = number * BLOCK_BYTES, min((number + 1) * BLOCK_BYTES, self.object_size)
+            block = view[base + begin : base + end]
+            found = xxh3_64_intdigest(block)
+            if found != self.blocks[number]:
+                raise ChecksumMismatch(self.name, expected=f"{self.blocks[number]:016x}", found=f"{found:016x}")
+            yield block[max(self.start - begin, 0) : min(stop, end) - begin]
+
+
+Payload = memoryview | bytes | LargePayload | MossError
+
+
+class Sources:
+    """Finds and checks payloads for one batch. Used by one thread at a time."""
+
+    def __init__(self, engine: Engine, shards: ShardIndexes, batch: Batch, node_name: str) -> None:
+        self._engine, self._shards, self._batch, self._node_name = engine, shards, batch, node_name
+        self._bucket_ids = [engine.get_bucket(bucket).id for bucket in batch.buckets]
+        self._segments: dict[int, Segment] = {}
+
+    def locate(self, start: int, stop: int) -> list[Extent | None]:
+        """Look up the objects of a window and open their segments.
+
+        Returns:
+            An extent for each entry, None where the object does not exist.
+        """
+        for _ in range(_LOCATE_TRIES):
+            extents = self._lookup(start, stop)
+            try:
+                self._open({extent[0] for extent in extents if extent is not None})
+            except SegmentGone as error:
+                gone = error
+                continue
+            return extents
+        raise gone
+
+    def _lookup(self, start: int, stop: int) -> list[Extent | None]:
+        batch, names = self._batch, self._batch.names[start:stop]
+        if batch.bucket_of is None:
+            return self._engine.locate(batch.buckets[0], names)
+        ids = self._bucket_ids
+        return self._engine.locate_mixed([ids[which] for which in batch.bucket_of[start:stop]], names)
+
+    def _open(self, numbers: set[int]) -> None:
+        if len(self._segments) > 64:
+            # A segment that is held stays on disk: let go of those that this window does not need.
+            self._segments = {number: self._segments[number] for number in numbers & self._segments.keys()}
+        for number in numbers:
+            if number not in self._segments:
+                self._segments[number] = self._engine.segment(number)
+
+    def warm(self, extents: Sequence[Extent | None]) -> bool:
+        """Bring a located window into memory if it is not there; return whether anything was cold."""
+        if not warmup.is_cold(extents, self._segments):
+            return False
+        warmup.read_ahead(extents, self._segments)
+        return True
+
+    def warm_later(self, start: int, stop: int) -> None:
+        """Bring a window into memory that is not yet located; for other threads than the batch's own.
+
+        Best effort: whatever is wrong is found when the window's turn comes.
+        """
+        extents = self._lookup(start, stop)
+        with contextlib.suppress(SegmentGone):
+            segments = {number: self._engine.segment(number) for number in {e[0] for e in extents if e is not None}}
+            warmup.read_ahead(extents, segments)
+
+    def view(self, number: int) -> memoryview:
+        return self._segments[number].view
+
+    def payloads(self, start: int, stop: int, extents: Sequence[Extent | None]) -> list[Payload]:
+        """Return the verified payload, or the error, of each entry of a window."""
+        if self._batch.members is not None:
+            return self._with_members(start, stop, extents)
+        return [
+            self._missing(start + i) if extent is None else self._whole(start + i, extent)
+            for i, extent in enumerate(extents)
+        ]
+
+    def _with_members(self, start: int, stop: int, extents: Sequence[Extent | None]) -> list[Payload]:
+        members = self._batch.members
+        assert members is not None
+        found: list[Payload] = [b""] * (stop - start)
+        wanted: dict[int, list[int]] = {}
+        for i, extent in enumerate(extents):
+            if extent is None:
+                found[i] = self._missing(start + i)
+            elif members[start + i]:
+                wanted.setdefault(extent[5], []).append(i)
+            else:
+                found[i] = self._whole(start + i, extent)
+        for rows in wanted.values():
+            self._from_shard(start, rows, extents[rows[0]], found)
+        return found
+
+    def _from_shard(self, start: int, rows: list[int], shard: Extent, found: list[Payload]) -> None:
+        """Resolve all wanted members of one shard with one look into its table."""
+        batch, first = self._batch, start + rows[0]
+        name, wanted = batch.names[first], [batch.members[start + i] for i in rows]
+        cname = batch.bucket(first).cname_of(name)
+        hits: Sequence[object] = ()
+        for _ in range(_LOCATE_TRIES):
+            try:
+                hits = self._shards.resolve(shard, name, wanted, cname=cname)
+                break
+            except SegmentGone:
+                # Compacted away in between: look where it is now.
+                again = self._lookup(first, first + 1)[0]
+                if again is None:
+                    hits = [self._missing(first)] * len(rows)
+                    break
+                shard = again
+            except MossError as error:
+                hits = [error] * len(rows)
+                break
+        else:
+            hits = [SegmentGone(shard[0])] * len(rows)
+        for i, hit in zip(rows, hits, strict=True):
+            found[i] = self._member(start + i, hit)
+
+    def _member(self, index: int, hit: object) -> Payload:
+        if isinstance(hit, MemberNotFound):
+            cname = self._batch.bucket(index).cname_of(self._batch.names[index])
+            return MemberNotFound(self._batch.members[index].removeprefix("/"), cname, node=self._node_name)
+        if isinstance(hit, MossError):
+            return hit
+        if isinstance(hit, (bytes, memoryview)):
+            return self._ranged(index, memoryview(hit))
+        number, offset, size, checksum, _ = hit
+        try:
+            self._open({number})
+        except SegmentGone as error:
+            return error
+        payload = self.view(number)[offset : offset + size]
+        digest = xxh3_64_intdigest(payload)
+        if digest != checksum:
+            return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
+        return self._ranged(index, payload)
+
+    def _whole(self, index: int, extent: Extent) -> Payload:
+        number, offset, size, checksum, flags, _ = extent
+        if flags & FLAG_BLOCKS:
+            return self._large(index, extent)
+        payload = self._segments[number].view[offset : offset + size]
+        digest = xxh3_64_intdigest(payload)
+        if digest != checksum:
+            return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
+        return payload if self._batch.starts is None else self._ranged(index, payload)
+
+    def _large(self, index: int, extent: Extent) -> Payload:
+        number, offset, size, _, _, serial = extent
+        blocks = self._engine.block_checksums(serial)
+        span = self._span(index, size)
+        if isinstance(span, MossError):
+            return span
+        if blocks is None:
+            return ObjectNotFound(self._cname(index), node=self._node_name)
+        return LargePayload(self._cname(index), self._segments[number], offset, size, blocks, *span)
+
+    def _ranged(self, index: int, payload: memoryview) -> Payload:
+        span = self._span(index, len(payload))
+        if isinstance(span, MossError):
+            return span
+        start, length = span
+        return payload[start : start + length]
+
+    def _span(self, index: int, size: int) -> tuple[int, int] | RangeOutOfBounds:
+        """Return (start, length) that an entry asks of `size` bytes. Source: spec/getbatch.md 9."""
+        batch = self._batch
+        if batch.starts is None:
+            return 0, size
+        start, length = batch.starts[index], batch.lengths[index]
+        if not start and not length:
+            return 0, size
+        if start >= size or (length > 0 and start + length > size):
+            return RangeOutOfBounds(size=size, start=start, length=length)
+        return start, size - start if length < 0 else length
+
+    def _cname(self, index: int) -> str:
+        batch = self._batch
+        cname = batch.bucket(index).cname_of(batch.names[index])
+        if batch.members is not None and batch.members[index]:
+            return f"{batch.members[index].removeprefix('/')} in {cname}"
+        return cname
+
+    def _missing(self, index: int) -> MossError:
+        """An object, or the shard of a member, that does not exist. Source: spec/getbatch.md 8.4."""
+        batch = self._batch
+        return ObjectNotFound(batch.bucket(index).cname_of(batch.names[index]), node=self._node_name)
+
+    def first_missing(self, start: int, stop: int) -> MossError | None:
+        """Check a window's objects and plain ranges without reading any payload."""
+        batch = self._batch
+        for i, extent in enumerate(self._lookup(start, stop)):
+            if extent is None:
+                return self._missing(start + i)
+            if batch.starts is not None and not (batch.members and batch.members[start + i]):
+                span = self._span(start + i, extent[2])
+                if isinstance(span, MossError):
+                    return span
+        return None

@@ -1,0 +1,1 @@
+"""What jobs do, one file for each kind or family of kinds."""

@@ -1,0 +1,87 @@
+"""Which objects a multi-object job means. Source: spec/rest-data.md 6.1, 6.3."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moss.errors import InvalidBody
+from moss.naming.bucket import Bucket, validate_object_name
+from moss.naming.template import EXPANSION_MAX, Template, parse_template
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A list of names, or a template.
+
+    Attributes:
+        names: given one by one, doubles dropped; None when a template selects.
+        template: the pattern; an empty one means the whole bucket.
+    """
+
+    names: tuple[str, ...] | None
+    template: Template
+
+    @property
+    def is_list(self) -> bool:
+        """Names given one by one: one that is missing is an error."""
+        return self.names is not None
+
+    def iterate(self, engine: Any, bucket: Bucket, *, is_recursive: bool = True) -> Iterator[str]:
+        """Yield the names; those of a prefix as they are found in the bucket."""
+        if self.names is not None:
+            yield from self.names
+        elif self.template.count is not None:
+            yield from self.template.expand()
+        else:
+            yield from self._existing(engine, bucket, is_recursive)
+
+    def _existing(self, engine: Any, bucket: Bucket, is_recursive: bool) -> Iterator[str]:
+        prefix = self.template.prefix
+        pattern = _pattern(self.template)
+        after = ""
+        while True:
+            page = engine.list_objects(bucket, prefix=prefix, start_after=after, limit=_PAGE)
+            for record in page:
+                if not pattern.fullmatch(record.name):
+                    continue
+                if is_recursive or "/" not in record.name[prefix.rfind("/") + 1 :]:
+                    yield record.name
+            if len(page) < _PAGE:
+                return
+            after = page[-1].name
+
+
+def parse_selection(value: Mapping[str, Any]) -> Selection:
+    """Read `objnames` or `template` of a message with lower-case keys; neither means the whole bucket.
+
+    Raises:
+        InvalidBody: a value of the wrong type.
+        InvalidName: an impossible object name.
+        InvalidTemplate: a template that cannot be read, or gives too many names.
+    """
+    names = value.get("objnames")
+    if names:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InvalidBody("objnames: expecting a list of strings")
+        for name in names:
+            validate_object_name(name)
+        return Selection(tuple(dict.fromkeys(names)), parse_template(""))
+    text = value.get("template") or ""
+    if not isinstance(text, str):
+        raise InvalidBody("template: expecting a string")
+    template = parse_template(text)
+    if template.count is not None and template.count > EXPANSION_MAX:
+        template.expand()
+    return Selection(None, template)
+
+
+def _pattern(template: Template) -> re.Pattern[str]:
+    if not template.ranges:
+        return re.compile(".*", re.DOTALL)
+    parts = [re.escape(template.prefix)]
+    for item in template.ranges:
+        parts.append(f"[0-9]{{{max(1, item.width)},}}{re.escape(item.gap)}")
+    return re.compile("".join(parts), re.DOTALL)

@@ -1,0 +1,250 @@
+"""Buckets at the gateway face: create, destroy, look at, change and list. Source: spec/rest-data.md 3."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from moss.errors import BucketNotFound, InvalidBody, InvalidRequest, Unsupported
+from moss.naming.bucket import Bucket, parse_namespace, parse_provider
+from moss.node.server.answers import (
+    MESSAGE_BYTES_MAX,
+    ActionMessage,
+    empty_answer,
+    json_answer,
+    parse_action,
+    read_action,
+)
+from moss.node.server.gateway import archive, listing, multiobject, shard_index, summary
+from moss.node.server.gateway.lookup import check_bucket, query_bucket
+from moss.node.server.gateway.props import change_props, check_single_node, default_props, props_document
+from moss.node.server.http import Request, Response
+from moss.wire import headers
+from moss.wire.bucket import BucketModel
+
+
+class BucketUnsupported(Unsupported):
+    """An operation that the provider of a bucket does not have."""
+
+    code = "bucket-unsupported"
+
+
+async def get(node: Any, request: Request) -> Response | None:
+    """Serve GET on buckets: lists and summaries, told apart by the message in the body."""
+    message = await _read_query(request)
+    if message.action == "list":
+        if message.value is None:
+            return _list_buckets(node, request, message)
+        return await listing.list_objects(node, request, _path_bucket(request), message.value)
+    if message.action == "summary-bck":
+        return await summary.answer(node, request, message)
+    if message.action == "summary-shard":
+        return await shard_index.summarize(node, request, _path_bucket(request), message.value)
+    if message.action == "show-inventory":
+        check_bucket(node, _path_bucket(request))
+        return json_answer(request, {})
+    raise InvalidBody(f'invalid action "{message.action}"')
+
+
+async def post(node: Any, request: Request) -> Response | None:
+    """Serve POST on a bucket: create it, or start a job in it."""
+    if len(request.items) != 3:
+        raise InvalidRequest(f'invalid request URI "{request.path}"')
+    bucket = query_bucket(request, request.items[2])
+    message = await read_action(request)
+    if message.action == "create-bck":
+        return await _create(node, bucket, message.value)
+    if message.action == "index-shard":
+        return await shard_index.build(node, request, bucket, message.value)
+    if message.action == "copy-listrange":
+        return multiobject.copy(node, bucket, message.value)
+    if message.action == "prefetch-listrange":
+        check_bucket(node, bucket)
+        raise InvalidRequest(f"prefetch-listrange: expecting remote bucket (have {bucket.cname})")
+    raise _unknown_or_missing(message.action)
+
+
+async def put(node: Any, request: Request) -> Response | None:
+    """Serve PUT on a bucket: make an archive of objects."""
+    bucket = query_bucket(request, _only_bucket(request))
+    message = await read_action(request)
+    if message.action != "archive":
+        raise InvalidBody(f'invalid action "{message.action}"')
+    return archive.start(node, bucket, message.value)
+
+
+async def delete(node: Any, request: Request) -> Response | None:
+    """Serve DELETE on a bucket: destroy or evict it, or delete many objects."""
+    bucket = query_bucket(request, request.tail(2))
+    message = await read_action(request)
+    if message.action == "destroy-bck":
+        return await _destroy(node, bucket)
+    if message.action == "evict-remote-bck":
+        return _evict(node, bucket)
+    if message.action == "delete-listrange":
+        return multiobject.delete(node, bucket, message.value)
+    if message.action == "evict-listrange":
+        check_bucket(node, bucket)
+        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+    if message.action == "destroy-inventory":
+        check_bucket(node, bucket)
+        return empty_answer()
+    raise _unknown_or_missing(message.action)
+
+
+async def head(node: Any, request: Request) -> Response | None:
+    """Serve HEAD on a bucket: its properties, and with `bsumm_remote` a summary in two steps."""
+    name, _, prefix = request.tail(2).partition("/")
+    presence = request.query.signed("presence")
+    bucket = query_bucket(request, name)
+    record = check_bucket(node, bucket)
+    wants_summary = bool(request.query.get("bsumm_remote"))
+    if "/" in request.tail(2) and not wants_summary:
+        url = request.path
+        raise InvalidRequest(f"invalid URL '{url}': expecting just the bucket name, got '{name}' and '{prefix}'")
+    document = document_of(record)
+    answer = {headers.BUCKET_PROPS: msgspec.json.encode(document).decode()}
+    if wants_summary:
+        return await summary.answer_info(node, request, bucket, prefix, answer)
+    del presence  # every bucket of this node is present: the number only has to be one
+    return Response(200, answer)
+
+
+async def patch(node: Any, request: Request) -> Response | None:
+    """Serve PATCH on a bucket: change or reset its properties."""
+    bucket = query_bucket(request, request.tail(2))
+    record = check_bucket(node, bucket)
+    message = await read_action(request)
+    if message.action == "set-bprops":
+        props = change_props(_props(record), message.value)
+    elif message.action == "reset-bprops":
+        props = default_props(node.config.cluster_config())
+    else:
+        raise InvalidBody(f'invalid action "{message.action}" (expected one of [set-bprops reset-bprops])')
+    check_single_node(props, bucket)
+    _check_backend(node, props)
+    await asyncio.to_thread(node.engine.set_bucket_props, bucket, msgspec.json.encode(props))
+    return empty_answer()
+
+
+# -- create, destroy, list --------------------------------------------------------------------------
+
+
+async def _create(node: Any, bucket: Bucket, value: Any) -> Response:
+    if bucket.is_remote:
+        check_bucket(node, bucket)
+    if bucket.is_system:
+        raise InvalidRequest(f'reserved bucket name "{bucket.name}"')
+    props = change_props(default_props(node.config.cluster_config()), value)
+    check_single_node(props, bucket)
+    _check_backend(node, props)
+    await asyncio.to_thread(node.engine.create_bucket, bucket, msgspec.json.encode(props))
+    return empty_answer()
+
+
+async def _destroy(node: Any, bucket: Bucket) -> Response:
+    if bucket.is_cloud:
+        raise _cannot("destroy cloud", bucket)
+    check_bucket(node, bucket)
+    await asyncio.to_thread(node.engine.drop_bucket, bucket)
+    await asyncio.to_thread(node.jobs.stop_bucket, bucket, f'bucket "{bucket.cname}" was destroyed')
+    await shard_index.forget_bucket(node, bucket)
+    return empty_answer()
+
+
+def _evict(node: Any, bucket: Bucket) -> Response:
+    if not bucket.is_remote:
+        try:
+            node.engine.get_bucket(bucket)
+        except BucketNotFound:
+            return empty_answer()
+        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+    return empty_answer()
+
+
+def _list_buckets(node: Any, request: Request, message: ActionMessage) -> Response:
+    wanted = request.query.get("provider")
+    provider = parse_provider(wanted) if wanted else None
+    presence = request.query.signed("presence") or 0
+    namespace_text = request.query.get("namespace")
+    if provider is not None and provider.is_cloud and presence not in (2, 3, 4):
+        raise InvalidRequest(f"{provider.display_name} backend is missing in the cluster configuration")
+    if len(request.items) > 2 and message.name != request.items[2]:
+        raise InvalidRequest(
+            f'bad list-buckets request: "{request.items[2]}" in the URL, "{message.name}" in the message'
+        )
+    namespace = parse_namespace(namespace_text) if namespace_text and namespace_text != "@" else None
+    found = [
+        record.bucket
+        for record in node.engine.list_buckets()
+        if (provider is None or record.bucket.provider is provider)
+        and (namespace is None or record.bucket.namespace == namespace)
+        and (not message.name or record.bucket.name == message.name)
+        and (not record.bucket.is_system or request.query.boolean("sys"))
+        and namespace_text != "@"
+    ]
+    found.sort(key=lambda bucket: (bucket.provider.value, bucket.namespace.uname, bucket.name))
+    return json_answer(request, [BucketModel.of(bucket) for bucket in found])
+
+
+# -- small things -----------------------------------------------------------------------------------
+
+
+async def _read_query(request: Request) -> ActionMessage:
+    is_json = request.headers.get("Content-Type", "").startswith(headers.JSON)
+    if not request.content_length and not is_json and "Transfer-Encoding" not in request.headers:
+        return ActionMessage("list", "", {} if len(request.items) > 2 else None)
+    return parse_action(await request.read(MESSAGE_BYTES_MAX))
+
+
+def _path_bucket(request: Request) -> Bucket:
+    if len(request.items) < 3:
+        raise InvalidRequest('bad list-objects request: "" is not a bucket (is a bucket query?)')
+    return query_bucket(request, request.items[2])
+
+
+def _only_bucket(request: Request) -> str:
+    if len(request.items) != 3:
+        raise InvalidRequest(f'invalid request URI "{request.path}"')
+    return request.items[2]
+
+
+def _props(record: Any) -> dict[str, Any]:
+    return msgspec.json.decode(record.props)
+
+
+def document_of(record: Any) -> dict[str, Any]:
+    """Return the properties document of a bucket's record."""
+    return props_document(_props(record), record.bucket, bucket_id=record.id, created_ns=record.created_ns)
+
+
+def _check_backend(node: Any, props: dict[str, Any]) -> None:
+    backend = props["backend_bck"]
+    if backend["name"]:
+        check_bucket(node, Bucket(backend["name"], parse_provider(backend["provider"])))
+
+
+def _cannot(what: str, bucket: Bucket) -> BucketUnsupported:
+    return BucketUnsupported(f"cannot {what} bucket {bucket.cname} - operation not supported")
+
+
+_KNOWN_ACTIONS = frozenset(
+    {"move-bck", "copy-bck", "etl-bck", "etl-listrange", "make-n-copies", "ec-encode", "rechunk", "create-inventory"}
+)
+
+
+def _unknown_or_missing(action: str) -> Exception:
+    if action in _KNOWN_ACTIONS:
+        return Unsupported(f"cannot {action} bucket - not implemented yet")
+    return InvalidBody(f'invalid action "{action}"')
+
+
+ROUTES = [
+    ("GET", ("buckets",), get),
+    ("GET", ("buckets", "**"), get),
+    ("POST", ("buckets", "**"), post),
+    ("PUT", ("buckets", "**"), put),
+    ("DELETE", ("buckets", "**"), delete),
+    ("HEAD", ("buckets", "**"), head),
+    ("PATCH", ("buckets", "**"), patch),
+]

@@ -1,0 +1,47 @@
+"""Which bucket a request means, and whether it is there."""
+
+from typing import Any
+
+from moss.errors import BucketNotFound
+from moss.naming.bucket import Bucket, parse_namespace, parse_provider, validate_bucket_name
+from moss.node.server.http import Request
+
+
+class BackendMissing(BucketNotFound):
+    """A bucket of a cloud, or of another cluster, that this node has no access to.
+
+    Source: spec/getbatch.md 1.5, 1.8.
+    """
+
+    code = "backend-missing"
+
+    def __init__(self, bucket: Bucket, gateway_name: str) -> None:
+        if bucket.is_cloud:
+            reason = f"{bucket.provider.display_name} backend is missing in the cluster configuration"
+        else:
+            reason = f'remote cluster "{bucket.namespace.uuid}" is not attached'
+        text = f"{gateway_name}: failed to lookup bucket {bucket.cname}, err: {reason}"
+        super().__init__(bucket.cname, is_remote=True, message=text)
+
+
+def query_bucket(request: Request, name: str) -> Bucket:
+    """Build the bucket that a path item names together with the query's `provider` and `namespace`.
+
+    Raises:
+        InvalidName, InvalidProvider: with the texts of the specs.
+    """
+    validate_bucket_name(name)
+    provider = parse_provider(request.query.get("provider"))
+    return Bucket(name, provider, parse_namespace(request.query.get("namespace")))
+
+
+def check_bucket(node: Any, bucket: Bucket) -> Any:
+    """Return the record of a bucket.
+
+    Raises:
+        BackendMissing: a cloud bucket without a configured backend, or a bucket of an unknown cluster.
+        BucketNotFound: no such bucket.
+    """
+    if bucket.is_remote:
+        raise BackendMissing(bucket, f"p[{node.gateway_id}]")
+    return node.engine.get_bucket(bucket)

@@ -1,0 +1,196 @@
+"""Objects and buckets as the rest of the node sees them, and the checksums that clients see. Pure."""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import xxhash
+
+from moss.errors import ChecksumMismatch, InvalidRequest
+from moss.naming.bucket import Bucket
+from moss.node.storage.layout import Extent
+from moss.node.storage.records import decode_custom
+
+__all__ = ["BucketRecord", "Buffer", "ObjectAttributes", "ObjectRecord", "Patch", "make_hasher"]
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAttributes:
+    """What a writer may say about an object. All of it is optional.
+
+    Attributes:
+        version: the version to store as it is; None counts on from the replaced object, from "1".
+        previous_version: count on from this instead.
+        versioning: False stores no version for a new object and keeps that of a replaced one.
+        custom: user metadata.
+        keep_custom: metadata of the replaced object survives where `custom` does not override it.
+        load_previous: False forgets the replaced object: its version and its metadata.
+        checksum_type: `xxhash2`, `xxhash`, `md5`, `sha256`, `sha512`, `crc32` or `none`.
+        checksum_value: lower-case hex; the payload must agree with it. Empty: computed.
+        created_ns: ns since 1970; None is now.
+    """
+
+    version: str | None = None
+    previous_version: str | None = None
+    versioning: bool = True
+    custom: Mapping[str, str] = field(default_factory=dict)
+    keep_custom: bool = True
+    load_previous: bool = True
+    checksum_type: str = "xxhash2"
+    checksum_value: str = ""
+    created_ns: int | None = None
+
+
+NO_ATTRIBUTES = ObjectAttributes()
+
+
+class AttributesRow(msgspec.Struct, array_like=True, gc=False):
+    """Row of the index table `attributes`. Format: docs/formats/index.md."""
+
+    format: int
+    version: str
+    checksum_type: str
+    checksum_value: str
+    created_ns: int
+    custom: bytes
+    record_bytes: int
+    attributes_serial: int
+
+
+encode_row = msgspec.msgpack.Encoder().encode
+decode_row = msgspec.msgpack.Decoder(AttributesRow).decode
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """One stored object: its attributes and where its payload is."""
+
+    name: str
+    size: int
+    version: str
+    checksum_type: str
+    checksum_value: str
+    created_ns: int
+    custom: dict[str, str]
+    extent: Extent
+
+    @property
+    def serial(self) -> int:
+        """Unique id of this version of this object."""
+        return self.extent[5]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRecord:
+    """One bucket. `id` is never used again once the bucket is dropped."""
+
+    id: int
+    bucket: Bucket
+    props: bytes
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change of an object's attributes that leaves its content alone."""
+
+    custom: Mapping[str, str] | None = None
+    has_shard_index: bool | None = None
+
+
+def object_record(name: str, extent: Extent, row: AttributesRow) -> ObjectRecord:
+    return ObjectRecord(
+        name,
+        extent[2],
+        row.version,
+        row.checksum_type,
+        row.checksum_value,
+        row.created_ns,
+        decode_custom(row.custom),
+        extent,
+    )
+
+
+def next_version(attributes: ObjectAttributes, previous: str | None) -> str:
+    """Return the version of a new object. `previous` is that of the object it replaces. Source: rest-data 5.1, 5.2."""
+    if attributes.version is not None:
+        return attributes.version
+    if not attributes.versioning:
+        return previous or ""
+    base = attributes.previous_version if attributes.previous_version is not None else previous
+    return str(int(base) + 1) if base and base.isascii() and base.isdigit() else "1"
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: Buffer) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def hexdigest(self) -> str:
+        return f"{self._value:08x}"
+
+
+class _NoHash:
+    def update(self, data: Buffer) -> None:
+        pass
+
+    def hexdigest(self) -> str:
+        return ""
+
+
+_HASHERS: dict[str, Callable[[], object]] = {
+    "xxhash2": xxhash.xxh64,
+    "xxhash": xxhash.xxh64,
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+    "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
+    "crc32": _Crc32,
+    "none": _NoHash,
+}
+CHECKSUM_TYPES = frozenset(_HASHERS)
+
+
+def make_hasher(checksum_type: str):
+    """Return an object with `update` and `hexdigest`.
+
+    Raises:
+        InvalidRequest: unknown type.
+    """
+    maker = _HASHERS.get(checksum_type)
+    if maker is None:
+        expected = " ".join(sorted(_HASHERS))
+        raise InvalidRequest(f'invalid checksum type "{checksum_type}" (expecting [{expected}])')
+    return maker()
+
+
+def client_checksum(name: str, attributes: ObjectAttributes, parts: Iterable[Buffer]) -> str:
+    """Compute the checksum that clients see.
+
+    Raises:
+        ChecksumMismatch: the writer announced another one.
+        InvalidRequest: unknown type.
+    """
+    hasher = make_hasher(attributes.checksum_type)
+    for part in parts:
+        hasher.update(part)
+    found = hasher.hexdigest()
+    check_announced(name, attributes, found)
+    return found
+
+
+def check_announced(name: str, attributes: ObjectAttributes, found: str) -> None:
+    expected = attributes.checksum_value
+    if expected and attributes.checksum_type != "none" and expected != found:
+        raise ChecksumMismatch(name, expected=expected, found=found)
+
+
+def as_parts(data: Buffer | Sequence[Buffer]) -> list[memoryview]:
+    """Return the non-empty parts of a payload as flat views of bytes."""
+    parts = [data] if isinstance(data, (bytes, bytearray, memoryview)) else data
+    return [view for view in (memoryview(part).cast("B") if len(part) else None for part in parts) if view is not None]

@@ -1,0 +1,383 @@
+"""Finds members of shards: one table lookup each, after the first read of a shard has built its table.
+
+A member is an extent of the stored object where it lies there as it is (TAR, stored ZIP entries), else bytes: a view of
+the unpacked shard on disk (TGZ, TAR.LZ4), or what was decoded (deflated ZIP entries). One shard is read once, whoever
+asks how often; a damaged one harms its own members only (better-than-the-reference 4 and 5).
+"""
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from xxhash import xxh3_64_intdigest
+
+from moss.archive.decompression import make_decompressor
+from moss.archive.limits import DEFAULT_LIMITS, Limits
+from moss.archive.reader import detect_format
+from moss.archive.tar_parse import Kind
+from moss.archive.tar_parse import Member as TarMember
+from moss.archive.tar_pull import pull_members
+from moss.archive.zip_parse import inflate
+from moss.errors import BadArchive, BadRecord, ChecksumMismatch, MemberNotFound, MossError, Unavailable
+from moss.node.storage.layout import Extent
+from moss.node.storage.member_table import Layout, MemberTable, Packing, member_key
+from moss.node.storage.shard_build import build_table
+from moss.node.storage.unpacked import Unfinished, UnpackedCache, spooled
+
+__all__ = ["Member", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
+
+# (segment number, data offset, size, xxh3, serial of the shard's version)
+MemberExtent = tuple[int, int, int, int, int]
+MemberHit = MemberExtent | bytes | memoryview
+
+_TABLE_KIND = "members"
+_FEED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLimits:
+    """What shards may take.
+
+    Attributes:
+        archive: bounds of what is read from one archive.
+        tables_members_max: members of all tables that are kept in memory, about 250 bytes each.
+        unpacked_bytes_max: unpacked shards on disk, all together.
+        unpacked_shard_bytes_max: one of them; a larger shard is scanned each time.
+        decoded_bytes_max: what one call decodes into memory; beyond that it goes through unnamed files.
+        decoded_member_bytes_max: one member that may be decoded into memory.
+    """
+
+    archive: Limits = DEFAULT_LIMITS
+    tables_members_max: int = 500_000
+    unpacked_bytes_max: int = 8 << 30
+    unpacked_shard_bytes_max: int = 4 << 30
+    decoded_bytes_max: int = 32 << 20
+    decoded_member_bytes_max: int = 1 << 20
+
+
+class _Segment(Protocol):
+    view: memoryview
+
+
+class ShardStore(Protocol):
+    """What is needed of the engine."""
+
+    def segment(self, number: int) -> _Segment: ...
+    def verify(self, extent: Extent) -> None: ...
+    def put_derived(self, serial: int, kind: str, data: bytes) -> object: ...
+    def get_derived(self, serial: int, kind: str) -> bytes | None: ...
+    def derived_segment_path(self, serial: int) -> Path: ...
+
+
+@dataclass(slots=True)
+class _Shard:
+    """A shard whose table is in memory."""
+
+    table: MemberTable
+    unpacked: memoryview | None = None
+    path: Path | None = None
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What one call may still decode into memory."""
+
+    bytes_left: int
+    member_bytes_max: int
+    folder: Path
+
+    def keep(self, pieces: Iterator[bytes | memoryview], size: int) -> bytes | memoryview:
+        """Return pieces as one buffer, in memory while the budget lasts."""
+        if size <= min(self.bytes_left, self.member_bytes_max):
+            self.bytes_left -= size
+            return b"".join(pieces)
+        return spooled(pieces, self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as a listing shows it; size in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(slots=True)
+class _Request:
+    """One call of `resolve`."""
+
+    extent: Extent
+    name: str
+    cname: str
+    members: Sequence[str]
+    found: list[MemberHit | MossError] = field(default_factory=list)
+
+    def missing(self, member: str) -> MemberNotFound:
+        return MemberNotFound(member_key(member), self.cname)
+
+
+class ShardIndexes:
+    """The member tables of all shards. Thread-safe; calls block while a shard is read for the first time.
+
+    Args:
+        engine: the store; of its interface only `ShardStore` is used.
+    """
+
+    def __init__(self, engine: ShardStore, limits: ShardLimits | None = None) -> None:
+        self._engine, self._limits = engine, limits or ShardLimits()
+        self._folder = engine.derived_segment_path(0).parent
+        self._cache = UnpackedCache(
+            self._folder,
+            bytes_max=self._limits.unpacked_bytes_max,
+            shard_bytes_max=self._limits.unpacked_shard_bytes_max,
+        )
+        self._lock = threading.Lock()
+        self._shards: OrderedDict[int, _Shard] = OrderedDict()
+        self._members_kept = 0
+        self._building: dict[int, Future[_Shard]] = {}
+
+    def resolve(
+        self, shard: Extent, shard_name: str, members: Sequence[str], *, cname: str = ""
+    ) -> list[MemberHit | MossError]:
+        """Find members of one shard; a thousand cost hardly more than one.
+
+        Args:
+            shard: where the object is, as the engine located it.
+            shard_name: its name: the extension tells the format.
+            members: member paths; a leading slash does not count. May repeat.
+            cname: the shard's printable name, for error texts.
+
+        Returns:
+            For each member an extent, whose xxh3 is to be verified by whoever reads it, or its verified bytes, or the
+            error that it gives (`MemberNotFound`, `BadArchive`, `ArchiveLimit`, `ChecksumMismatch`).
+
+        Raises:
+            ChecksumMismatch: the shard is damaged on disk.
+            SegmentGone: locate the shard again.
+        """
+        request = _Request(shard, shard_name, cname or shard_name, members)
+        found = self._shard(shard, shard_name)
+        if found.table.layout is Layout.IN_OBJECT:
+            return self._in_object(request, found.table)
+        if found.table.layout is Layout.UNPACKED:
+            return self._in_unpacked(request, found)
+        return self._scanned(request)
+
+    def list_members(self, shard: Extent, shard_name: str) -> list[Member]:
+        """List the files of a shard in their order, the first of each name, without leading slash.
+
+        Raises:
+            BadArchive: the shard is damaged, so that the list would not be whole.
+        """
+        table = self._shard(shard, shard_name).table
+        if table.layout is Layout.UNLISTED:
+            return [Member(member_key(member.name), member.size) for member, _ in self._pulled(shard, shard_name)]
+        if table.failure is not None:
+            raise table.failure.error(shard_name, shard_name)
+        return [Member(name, table.sizes[row]) for name, row in table.rows.items()]
+
+    def forget(self, serial: int) -> None:
+        """Let go of a version that was deleted, and of its unpacked file."""
+        with self._lock:
+            found = self._shards.pop(serial, None)
+            if found is not None:
+                self._members_kept -= len(found.table)
+        self._cache.drop(self._engine.derived_segment_path(serial))
+
+    # -- tables ------------------------------------------------------------------------------------------
+
+    def _shard(self, extent: Extent, name: str) -> _Shard:
+        """Return a shard's table: from memory, from the store, or built now; once for all who wait for it."""
+        serial = extent[5]
+        with self._lock:
+            found = self._shards.get(serial)
+            if found is not None:
+                self._shards.move_to_end(serial)
+                return found
+            building = self._building.get(serial)
+            if building is None:
+                mine = self._building[serial] = Future()
+        if building is not None:
+            return building.result()
+        try:
+            found = self._stored(serial) or self._built(extent, name)
+        except BaseException as error:
+            self._end_building(serial, None)
+            mine.set_exception(error)
+            raise
+        self._end_building(serial, found)
+        mine.set_result(found)
+        return found
+
+    def _end_building(self, serial: int, found: _Shard | None) -> None:
+        with self._lock:
+            del self._building[serial]
+            if found is None:
+                return
+            self._shards[serial] = found
+            self._members_kept += len(found.table)
+            while self._members_kept > self._limits.tables_members_max and len(self._shards) > 1:
+                _, oldest = self._shards.popitem(last=False)
+                self._members_kept -= len(oldest.table)
+
+    def _stored(self, serial: int) -> _Shard | None:
+        data = self._engine.get_derived(serial, _TABLE_KIND)
+        if data is None:
+            return None
+        try:
+            table = MemberTable.decode(bytes(data))
+        except BadRecord:
+            return None
+        if table.layout is not Layout.UNPACKED:
+            return _Shard(table)
+        path = self._engine.derived_segment_path(serial)
+        unpacked = self._cache.map(path, table.unpacked_bytes)
+        return None if unpacked is None else _Shard(table, unpacked, path)
+
+    def _built(self, extent: Extent, name: str) -> _Shard:
+        # What the members' own checksums are computed from must be what was stored.
+        self._engine.verify(extent)
+        table, unfinished = build_table(self._view(extent), name, self._limits.archive, self._cache.begin)
+        serial = extent[5]
+        found = _Shard(table)
+        if unfinished is not None:
+            found.unpacked, found.path = unfinished.map(), self._engine.derived_segment_path(serial)
+            self._publish(unfinished, found.path)
+        # A table that cannot be kept is built again another time.
+        with contextlib.suppress(Unavailable):
+            self._engine.put_derived(serial, _TABLE_KIND, table.encode())
+        return found
+
+    def _publish(self, unfinished: Unfinished, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            self._cache.publish(unfinished, path)
+
+    def _view(self, extent: Extent) -> memoryview:
+        number, offset, size = extent[:3]
+        return self._engine.segment(number).view[offset : offset + size]
+
+    # -- members -----------------------------------------------------------------------------------------
+
+    def _in_object(self, request: _Request, table: MemberTable) -> list[MemberHit | MossError]:
+        number, start, _, _, _, serial = request.extent
+        rows, packings = table.rows, table.packings
+        offsets, sizes, checks = table.offsets, table.sizes, table.checks
+        budget: _Budget | None = None
+        found = request.found
+        for member in request.members:
+            row = rows.get(member_key(member), -1)
+            if row < 0:
+                found.append(self._unlisted(request, table, member))
+            elif not packings[row]:
+                found.append((number, start + offsets[row], sizes[row], checks[row], serial))
+            elif packings[row] == Packing.DEFLATED:
+                budget = budget or self._budget()
+                found.append(self._inflated(request, table, row, budget))
+            else:
+                found.append(table.refusal(row) or request.missing(member))
+        return found
+
+    def _inflated(self, request: _Request, table: MemberTable, row: int, budget: _Budget) -> MemberHit | MossError:
+        size, packed_size, offset = table.sizes[row], table.packed_sizes[row], table.offsets[row]
+        packed = self._view(request.extent)[offset : offset + packed_size]
+        try:
+            return budget.keep(inflate(packed, size, table.checks[row], self._limits.archive), size)
+        except MossError as error:
+            return error
+
+    def _in_unpacked(self, request: _Request, shard: _Shard) -> list[MemberHit | MossError]:
+        table, path = shard.table, shard.path
+        assert shard.unpacked is not None
+        assert path is not None
+        self._cache.touch(path)
+        for member in request.members:
+            row = table.rows.get(member_key(member), -1)
+            if row < 0:
+                request.found.append(self._unlisted(request, table, member))
+            elif table.packings[row]:
+                request.found.append(table.refusal(row) or request.missing(member))
+            else:
+                request.found.append(self._unpacked_member(request, shard, member, row))
+        return request.found
+
+    def _unpacked_member(self, request: _Request, shard: _Shard, member: str, row: int) -> MemberHit | MossError:
+        table = shard.table
+        for is_last in (False, True):
+            assert shard.unpacked is not None
+            offset, size = table.offsets[row], table.sizes[row]
+            payload = shard.unpacked[offset : offset + size]
+            digest = xxh3_64_intdigest(payload)
+            if digest == table.checks[row]:
+                return payload
+            if not is_last:
+                # The unpacked file is only a copy: make a new one.
+                self.forget(request.extent[5])
+                try:
+                    rebuilt = self._rebuilt(request)
+                except MossError as error:
+                    return error
+                if rebuilt.table.layout is not Layout.UNPACKED or len(rebuilt.table) <= row:
+                    break
+                shard.unpacked = rebuilt.unpacked
+        name = f"{member_key(member)} in {request.cname}"
+        return ChecksumMismatch(name, expected=f"{table.checks[row]:016x}", found=f"{digest:016x}")
+
+    def _rebuilt(self, request: _Request) -> _Shard:
+        self._engine.put_derived(request.extent[5], _TABLE_KIND, b"")
+        return self._shard(request.extent, request.name)
+
+    @staticmethod
+    def _unlisted(request: _Request, table: MemberTable, member: str) -> MossError:
+        if table.failure is None:
+            return request.missing(member)
+        return table.failure.error(request.name, request.cname)
+
+    def _budget(self) -> _Budget:
+        limits = self._limits
+        return _Budget(limits.decoded_bytes_max, limits.decoded_member_bytes_max, self._folder)
+
+    # -- shards that are too large to be kept unpacked ------------------------------------------------------
+
+    def _scanned(self, request: _Request) -> list[MemberHit | MossError]:
+        """Read through the shard until all members that are asked for were met."""
+        wanted = {member_key(member) for member in request.members}
+        hits: dict[str, MemberHit | MossError] = {}
+        budget = self._budget()
+        failure: MossError | None = None
+        try:
+            for member, payload in self._pulled(request.extent, request.name):
+                key = member_key(member.name)
+                if key in wanted and key not in hits:
+                    hits[key] = self._kept(member.kind, payload, member.size, budget)
+                    if len(hits) == len(wanted):
+                        break
+        except BadArchive as error:
+            failure = error
+        for member in request.members:
+            hit = hits.get(member_key(member))
+            request.found.append(failure or request.missing(member) if hit is None else hit)
+        return request.found
+
+    @staticmethod
+    def _kept(kind: Kind, payload: Iterator[memoryview], size: int, budget: _Budget) -> MemberHit | MossError:
+        if kind is Kind.SPARSE:
+            return BadArchive("archive/tar: sparse members are not supported")
+        return budget.keep(payload, size)
+
+    def _pulled(self, extent: Extent, name: str) -> Iterator[tuple[TarMember, Iterator[memoryview]]]:
+        shard = self._view(extent)
+        decompressor = make_decompressor(detect_format(name, shard), self._limits.archive)
+
+        def pieces() -> Iterator[bytes]:
+            for begin in range(0, len(shard), _FEED_BYTES):
+                yield from decompressor.feed(shard[begin : begin + _FEED_BYTES])
+            decompressor.finish()
+
+        for member, payload in pull_members(pieces(), self._limits.archive):
+            if member.kind is not Kind.FOLDER:
+                yield member, payload

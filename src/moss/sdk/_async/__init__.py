@@ -1,0 +1,1 @@
+"""One half of the SDK. `_async` is written by hand, `_sync` is made from it by scripts/unasync.py."""

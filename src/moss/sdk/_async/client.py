@@ -1,0 +1,143 @@
+"""The entry point of the SDK."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from moss.sdk._async.batch import Batch
+from moss.sdk._async.bucket import Bucket
+from moss.sdk._async.cluster import Cluster
+from moss.sdk._async.object import Object
+from moss.sdk._async.session import RequestClient
+from moss.sdk.config import resolve_config
+from moss.sdk.enums import Colocation
+from moss.sdk.errors import InvalidURLException
+from moss.sdk.namespace import Namespace
+from moss.sdk.provider import Provider
+from moss.sdk.retry_config import RetryConfig
+from moss.sdk.utils import parse_url
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A client of one cluster. Making one sends nothing.
+
+    Safe to share between threads and to use after a fork; can be pickled.
+
+    Args:
+        endpoint: URL of a gateway, or several; None takes `MOSS_ENDPOINT` or `AIS_ENDPOINT`, then
+            `http://127.0.0.1:51080`.
+        skip_verify: do not verify TLS certificates.
+        ca_cert: file of certificate authorities.
+        client_cert: PEM file, or certificate and key.
+        timeout: seconds, or `(connect, read)`; 0 means no limit; None takes `AIS_CONNECT_TIMEOUT` and
+            `AIS_READ_TIMEOUT`, then `(3, 20)`.
+        retry_config: the retry policy.
+        token: sent to nodes of the cluster only; None takes `AIS_AUTHN_TOKEN`.
+        max_pool_size: idle connections kept for each node; None takes `AIS_MAX_CONN_POOL`, then 10.
+        retry: `urllib3.Retry` for retries after error statuses; same as `RetryConfig(http_retry=…)`.
+
+    Raises:
+        ValueError: the endpoint is no http or https URL, or the timeout is malformed.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Sequence[str] | None = None,
+        skip_verify: bool = False,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+        timeout: Any = None,
+        retry_config: Any = None,
+        token: Any = None,
+        max_pool_size: Any = None,
+        *,
+        retry: Any = None,
+    ) -> None:
+        # Older releases took `retry` sixth, or seventh, where the policy and the token stand now.
+        if retry is None and retry_config is not None and not hasattr(retry_config, "http_retry"):
+            retry, retry_config = retry_config, None
+            if isinstance(max_pool_size, str):
+                token, max_pool_size = max_pool_size, None
+        if retry is None and token is not None and not isinstance(token, str):
+            retry, token = token, max_pool_size if isinstance(max_pool_size, str) else None
+            max_pool_size = None if isinstance(max_pool_size, str) else max_pool_size
+        self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
+        if retry is not None:
+            parts = {name: value for name, value in vars(self.retry_config).items() if name != "http_retry"}
+            self.retry_config = RetryConfig(http_retry=retry, **parts)
+        config = resolve_config(
+            endpoint,
+            skip_verify=skip_verify,
+            ca_cert=ca_cert,
+            client_cert=client_cert,
+            timeout=timeout,
+            token=token,
+            max_pool_size=max_pool_size,
+            environment=os.environ,
+        )
+        self._session = RequestClient(config, self.retry_config)
+
+    @property
+    def request_client(self) -> RequestClient:
+        """The way to the cluster that all objects of this client share."""
+        return self._session
+
+    def bucket(
+        self, bck_name: str, provider: Provider | str = Provider.AIS, namespace: Namespace | None = None
+    ) -> Bucket:
+        """Name a bucket.
+
+        Raises:
+            InvalidBckProvider: unknown provider.
+        """
+        return Bucket(bck_name, self._session, provider, namespace)
+
+    def cluster(self) -> Cluster:
+        """The cluster as a whole."""
+        return Cluster(self._session)
+
+    def get_object_from_url(self, url: str) -> Object:
+        """Name an object by `provider://bucket/name`.
+
+        Raises:
+            InvalidURLException: a part is missing.
+            InvalidBckProvider: unknown provider.
+        """
+        provider, bucket, name = parse_url(url)
+        if not provider or not bucket or not name:
+            raise InvalidURLException(url)
+        return self.bucket(bucket, provider).object(name)
+
+    def fetch_object_by_url(self, url: str) -> Object:
+        """Same as `get_object_from_url`."""
+        return self.get_object_from_url(url)
+
+    def batch(
+        self,
+        objects: Any = None,
+        bucket: Bucket | None = None,
+        output_format: str = ".tar",
+        cont_on_err: bool = True,
+        only_obj_name: bool = False,
+        streaming_get: bool = True,
+        colocation: int = Colocation.NONE,
+    ) -> Batch:
+        """Start a batch; arguments as in `Batch`."""
+        return Batch(
+            self._session, objects, bucket, output_format, cont_on_err, only_obj_name, streaming_get, colocation
+        )
+
+    async def close(self) -> None:
+        """Close the idle connections; the client can be used again."""
+        await self._session.close()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._session.base_url.removesuffix('/v1')!r})"

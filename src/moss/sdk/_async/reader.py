@@ -1,0 +1,113 @@
+"""Reading one object."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from moss.sdk._async.session import RequestClient
+from moss.sdk._async.stream import RawStream
+from moss.sdk.const import DEFAULT_CHUNK_SIZE
+from moss.sdk.errors import ConnectionLost, compatible
+from moss.sdk.obj.object_attributes import ObjectAttributes
+from moss.sdk.operations import Request
+from moss.sdk.transport.aio import Response
+
+__all__ = ["ObjectReader"]
+
+
+class ObjectReader:
+    """Reads one object, as often as wanted; nothing is sent before the first read.
+
+    Args:
+        session: the way to the cluster.
+        build: makes the GET request; it may raise ValueError for options that exclude each other.
+        head: makes the HEAD request for `attributes`.
+        chunk_size: bytes of the pieces of an iteration.
+        response: an answer that is already open, used by the first read.
+    """
+
+    def __init__(
+        self,
+        session: RequestClient,
+        build: Callable[[], Any],
+        head: Request,
+        chunk_size: int | None = None,
+        response: Response | None = None,
+    ) -> None:
+        self._session, self._build, self._head = session, build, head
+        self._chunk_size = chunk_size or DEFAULT_CHUNK_SIZE
+        self._response = response
+        self._attributes = None if response is None else ObjectAttributes(response.headers)
+
+    async def head(self) -> ObjectAttributes:
+        """Ask for the attributes, always anew."""
+        answer = await self._session.call(self._head)
+        self._attributes = ObjectAttributes(answer.headers)
+        return self._attributes
+
+    @property
+    async def attributes(self) -> ObjectAttributes:
+        """The attributes: of the last answer if there was one, else asked for."""
+        return self._attributes if self._attributes is not None else await self.head()
+
+    async def _open(self) -> Response:
+        response, self._response = self._response, None
+        if response is None:
+            request = await self._build()
+            response = await self._session.open(request)
+        self._attributes = ObjectAttributes(response.headers)
+        return response
+
+    async def start(self) -> None:
+        """Send the request now; the answer is used by the next read."""
+        if self._response is None:
+            self._response = await self._open()
+
+    async def read_all(self, *, verify_checksum: bool = False) -> bytes:
+        """Read the whole object (or member, or range).
+
+        Args:
+            verify_checksum: compare the bytes with the checksum of the answer, where there is one of a known type.
+
+        Raises:
+            ErrObjNotFound: it does not exist.
+            ConnectionLost: fewer bytes than declared were received.
+            ChecksumMismatch: with `verify_checksum`.
+        """
+        response = await self._open()
+        content = await response.read()
+        if verify_checksum and response.status == 200:
+            from moss.sdk.checksums import verify
+
+            verify(response.headers, content, response.url)
+        return content
+
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Read the object into a buffer that is large enough; returns its size in bytes.
+
+        Raises:
+            ValueError: the object is larger than the buffer.
+        """
+        view, position = memoryview(buffer).cast("B"), 0
+        response = await self._open()
+        if response.length is not None and response.length > len(view):
+            response.close()
+            raise ValueError(f"the object has {response.length} bytes, the buffer only {len(view)}")
+        while position < len(view) and (count := await response.receive_into(view[position:])):
+            position += count
+        await response.finish()
+        if response.length is not None and position != response.length:
+            raise compatible(ConnectionLost)(f"received {position} of {response.length} bytes")
+        return position
+
+    async def raw(self) -> RawStream:
+        """Open the undecoded stream; the caller closes it."""
+        return RawStream(await self._open())
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the content in pieces of `chunk_size` bytes; every iteration is a new GET."""
+        stream = await self.raw()
+        try:
+            while piece := await stream.read(self._chunk_size):
+                yield piece
+        finally:
+            stream.close()
