@@ -32,10 +32,12 @@ class Bench:
     sample_s: float
     batches: tuple[int, ...]
 
-    def batch_targets(self, size_bytes: int, count: int, distinct: int = DISTINCT_BATCHES) -> list[Target]:
+    def batch_targets(
+        self, size_bytes: int, count: int, distinct: int = DISTINCT_BATCHES, **options: Any
+    ) -> list[Target]:
         """Different random batches of plain objects, asked in turn."""
         return [
-            batch_target(self.host, self.port, self.dataset.entries(size_bytes, count), size_bytes)
+            batch_target(self.host, self.port, self.dataset.entries(size_bytes, count), size_bytes, **options)
             for _ in range(distinct)
         ]
 

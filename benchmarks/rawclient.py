@@ -52,6 +52,16 @@ class RawClient:
     def close(self) -> None:
         self._socket.close()
 
+    def is_open(self) -> bool:
+        """Whether the server has kept the idle connection."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def fetch(self, target: Target, first_bytes: int = 1) -> Answer:
         """Reads a whole answer. first_s is the moment when `first_bytes` of the body had arrived."""
         started_s = time.perf_counter()

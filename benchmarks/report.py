@@ -5,6 +5,8 @@ from pathlib import Path
 
 from benchmarks.results import TITLES, Result
 
+README_MARK = "<!-- written by make bench -->"
+
 INTRODUCTION = """# Benchmarks
 
 Written by `make bench`; do not edit. **The ratios are the message**: they hold from machine to machine, the
@@ -23,6 +25,7 @@ absolute figures beside them do not. *must* and *goal* are what the project asks
 - *nginx*: Debian's `nginx-light`, one worker on the same core, `sendfile` on, access log off, sending the very archive
   that Moss assembles anew at each request (random objects gathered from its store) as one finished file.
 - *loopback TCP*: a process on the same core that calls `sendall` with 1 MiB pieces of one buffer, the same receiver.
+- Batches ask for placeholders instead of failing (`coer`), as the SDK does by default, streaming TAR.
 - *not redirected*: the client spares the redirect from gateway to target that other clients follow at each GET.
 - Two workers against one: N workers *and* their clients share N cores, since two cores leave none for the clients.
 - Memory is what the node's processes hold for themselves (anonymous and shared memory); mapped data files are page
@@ -107,7 +110,32 @@ def plot(results: Sequence[Result], path: Path) -> None:
     pyplot.close(figure)
 
 
+def summary(results: Sequence[Result]) -> str:
+    """The few rows that the README shows, in its words."""
+    chosen = (
+        ("G1", "one batch of 1,000 against sequential GETs with `requests`, 10 KiB", "requests, not redirected"),
+        ("G2", "the same against `aiohttp` with 64 GETs in flight", "aiohttp"),
+        ("G20", "our SDK against the official one, on the same node", "official"),
+        ("G5", "random objects of 10 KiB against nginx sending the same archive as a file", "10 KiB, batch 1,000"),
+        ("G5", "the same with 1 MiB objects", "1 MiB"),
+        ("G10", "members of a TAR shard against objects, 10 KiB", ""),
+        ("G21", "entries/s against the reference, 10 KiB (carried over through nginx)", "10 KiB"),
+        ("G22", "members of a `.tgz` shard against the reference (carried over through nginx)", "`.tgz`"),
+    )
+    lines = ["| | measured |", "|---|---:|"]
+    for goal, words, case in chosen:
+        rows = [row for row in results if row.goal == goal and row.must is not None and case in row.case]
+        if rows:
+            lines.append(f"| {words} | {amount(rows[-1].value, rows[-1].unit)} |")
+    return "\n".join(lines)
+
+
 def write(folder: Path, results: Sequence[Result], machine: Mapping[str, str]) -> None:
+    """Writes the page and the plot, and the README's table between its two marks."""
     folder.mkdir(exist_ok=True)
     (folder / "benchmarks.md").write_text(markdown(results, machine))
     plot(results, folder / "benchmarks.svg")
+    readme = folder.parent / "README.md"
+    before, _, rest = readme.read_text().partition(README_MARK)
+    _, _, after = rest.partition(README_MARK)
+    readme.write_text(f"{before}{README_MARK}\n{summary(results)}\n{README_MARK}{after}")

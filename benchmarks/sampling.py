@@ -48,9 +48,10 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def client_for(target: Target) -> RawClient:
     key = (target.host, target.port)
-    if key not in _connections:
-        _connections[key] = RawClient(*key)
-    return _connections[key]
+    client = _connections.get(key)
+    if client is None or not client.is_open():
+        client = _connections[key] = RawClient(*key)
+    return client
 
 
 def drop_connections() -> None:

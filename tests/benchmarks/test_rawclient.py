@@ -67,6 +67,16 @@ def test_a_body_of_known_length_is_read_whole():
         client.close()
 
 
+def test_a_connection_that_the_server_has_closed_is_noticed():
+    with answering([HEAD + CHUNKED]) as target:
+        client = RawClient(target.host, target.port)
+        assert client.is_open()
+        client.fetch(target)
+        client._socket.recv(1)  # returns when the server has closed
+        assert not client.is_open()
+        client.close()
+
+
 def test_a_cut_answer_is_an_error():
     with answering([HEAD + CHUNKED[:-3]]) as target:
         client = RawClient(target.host, target.port)

@@ -199,7 +199,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 data = data[start:] if length < 0 else data[start : start + length]
             if data is None and not (request.get("coer") or fault == "placeholders"):
                 raise _Refused(404, f"t[abc]: ais://{bucket}/{entry['objname']} does not exist")
-            members.append((name, data, "") if data is not None else (f"__404__/{name}", b"", "object does not exist"))
+            members.append(
+                (name, data, "") if data is not None else (f"__404__/{name}", b"", "t[abc]: object does not exist")
+            )
         if fault == "short":
             members = members[:-1]
         archive = _archive(request.get("mime", ".tar"), members, bool(self.headers.get("Moss-Batch-Status")))

@@ -4,7 +4,6 @@ import pytest
 
 from moss.sdk import Client, RetryConfig
 from moss.sdk.retry_config import HttpRetry, NetworkRetry
-
 from tests.sdk.peer import Peer
 
 

@@ -198,7 +198,7 @@ class Peer:
     def smap(self) -> dict:
         def node(kind: str, name: str, url: str) -> dict:
             net = {"node_ip_addr": "127.0.0.1", "daemon_port": url.rsplit(":", 1)[1], "direct_url": url}
-            nets = {key: net for key in ("public_net", "intra_data_net", "intra_control_net")}
+            nets = dict.fromkeys(("public_net", "intra_data_net", "intra_control_net"), net)
             return {**nets, "daemon_type": kind, "daemon_id": name, "flags": 0, "id_digest": 1}
 
         targets = {f"t{i}": node("target", f"t{i}", url) for i, url in enumerate(self.smap_urls)}

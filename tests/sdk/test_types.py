@@ -17,7 +17,7 @@ DIGESTS = {"tOneAAAA1": 13420284770309678949, "tTwoBBBB2": 5644431904405710680, 
 def smap(ids=tuple(DIGESTS), flags=0) -> bytes:
     def node(kind, name, digest):
         net = {"node_ip_addr": "10.0.0.1", "daemon_port": "51081", "direct_url": f"http://{name}:51081"}
-        nets = {key: net for key in ("public_net", "intra_data_net", "intra_control_net")}
+        nets = dict.fromkeys(("public_net", "intra_data_net", "intra_control_net"), net)
         return {**nets, "daemon_type": kind, "daemon_id": name, "flags": flags, "id_digest": digest}
 
     gateway = node("proxy", "pAbCdEfGh", 1)

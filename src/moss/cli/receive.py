@@ -10,7 +10,7 @@ from typing import NamedTuple
 from moss.cli.destination import Sink
 from moss.cli.failures import CommandError
 from moss.cli.members import Seen, ZipWatcher, make_watcher
-from moss.cli.transport import Answer, ConnectionCut
+from moss.cli.transport import Answer, ConnectionCut, without_node
 from moss.errors import MalformedAnswer, TruncatedArchive
 from moss.wire.batch import MISSING_PREFIX, MultipartParser, decode_metadata, parse_boundary
 from moss.wire.headers import CONTENT_TYPE
@@ -113,7 +113,7 @@ def check_members(members: Sequence[Seen], order: Order) -> list[Failure]:
     failures = []
     for seen, want in zip(members, wanted, strict=True):
         if seen.error or (seen.name.startswith(MISSING_PREFIX) and seen.name != want.name):
-            failures.append(Failure(want.label, seen.error or "missing"))
+            failures.append(Failure(want.label, without_node(seen.error) or "missing"))
         else:
             _check_size(want, seen.size)
     return _tolerated(failures, order)
@@ -174,7 +174,7 @@ def check_metadata(data: bytes, order: Order) -> list[Failure]:
     failures = []
     for row, want in zip(rows, wanted, strict=True):
         if row.err_msg:
-            failures.append(Failure(want.label, row.err_msg))
+            failures.append(Failure(want.label, without_node(row.err_msg)))
         else:
             _check_size(want, row.size)
     return _tolerated(failures, order)

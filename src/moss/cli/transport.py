@@ -217,16 +217,23 @@ class Transport:
             message = str(document.get("message") or "") if isinstance(document, dict) else ""
         except ValueError:
             message = text.strip()
-        return ServerError(answer.status, _NODE_PREFIX.sub("", message) or f"HTTP status {answer.status}")
+        return ServerError(answer.status, without_node(message) or f"HTTP status {answer.status}")
 
 
 def _unreachable(url: str, error: TransportError) -> CommandError:
     """The error of spec/cli.md E14."""
+    cause = error.__cause__
+    reason = (cause.strerror if isinstance(cause, OSError) else None) or error.message
     return CommandError(
-        f"AIStore cannot be reached at {url} ({error.message})",
+        f"AIStore cannot be reached at {url} ({reason})",
         "Set AIS_ENDPOINT to the address of a running cluster (e.g. AIS_ENDPOINT=http://127.0.0.1:51080),",
         "or start one with 'moss serve'.",
     )
+
+
+def without_node(message: str) -> str:
+    """A message of the server without the name of the node that speaks (`t[abc]: `)."""
+    return _NODE_PREFIX.sub("", message)
 
 
 def path_of(*items: str) -> str:

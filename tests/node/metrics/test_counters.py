@@ -109,5 +109,5 @@ def test_uptime_follows_the_clock(tmp_path):
 def test_kinds_of_target_counters_are_words_of_the_contract():
     kinds = metric_kinds("t")
     assert kinds["getbatch.n"] == "counter"
-    assert set(kinds.values()) <= {"counter", "size", "total", "special", "gauge"}
+    assert set(kinds.values()) <= {"counter", "size", "total", "special", "gauge", "latency", "bw"}
     assert len({counter.exported for counter in COUNTERS}) == len(COUNTERS)

@@ -46,7 +46,7 @@ def test_garbage_never_does_worse_than_an_error(data):
 
 
 def test_heads():
-    status, headers, keeps = parse_head(b"HTTP/1.1 206 Partial\r\nA: 1\r\na:2 \r\nETag: \"x\"")
+    status, headers, keeps = parse_head(b'HTTP/1.1 206 Partial\r\nA: 1\r\na:2 \r\nETag: "x"')
     assert (status, headers["A"], headers.get("etag"), keeps) == (206, "1, 2", '"x"', True)
     assert not parse_head(b"HTTP/1.0 200 OK")[2]
     with pytest.raises(ConnectionLost):

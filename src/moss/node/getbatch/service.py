@@ -6,7 +6,6 @@ The life of a work item: `admit` (gateway, phase 1) → waits for the redirect t
 
 import asyncio
 import secrets
-import string
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from xxhash import xxh3_64_intdigest
 
 from moss.errors import Aborted, JobNotActive, MossError, TooManyRequests, WorkItemNotFound
 from moss.naming.bucket import Bucket
-from moss.node.getbatch.admission import THROTTLE_S, Admission, WorkItem
+from moss.node.getbatch.admission import FOLLOW_S_MAX, THROTTLE_S, Admission, WorkItem
 from moss.node.getbatch.executor import Assembly, Buffer, Counts, Outcome
 from moss.node.getbatch.plan import Batch
 from moss.node.getbatch.sources import Sources
@@ -26,7 +25,8 @@ from moss.node.jobs.batch import BatchJob
 from moss.wire import headers
 from moss.wire.batch import encode_metadata, multipart_epilogue, multipart_prologue, new_boundary
 
-_WID_ALPHABET = string.ascii_letters + string.digits + "-_"
+# So often the admissions that wait for their client are looked through, once the first of them may be too old.
+_EXPIRY_S = 1.0
 
 
 class BatchService:
@@ -56,6 +56,7 @@ class BatchService:
         self._gateway_id, self._target_name, self._spool_folder = gateway_id, target_name, spool_folder
         self._warmup = Warmup(config.get_batch.warmup_workers)
         self.admission = Admission(clock.monotonic_s, self._expired)
+        self._expiry: asyncio.TimerHandle | None = None
 
     # -- phase 1 -----------------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class BatchService:
         Raises:
             TooManyRequests: too much is pending; counted as a hard error.
         """
-        wid = self._gateway_id[:7] + "-" + "".join(secrets.choice(_WID_ALPHABET) for _ in range(5))
+        wid = f"{self._gateway_id[:7]}-{secrets.token_urlsafe(4)[:5]}"
         job = self._begin_work(path_bucket, wid)
         try:
             throttle = self.admission.check(client, lambda: f'{job.name}: wid="{wid}"')
@@ -86,7 +87,16 @@ class BatchService:
             admitted_s=self._clock.monotonic_s(),
         )
         self.admission.wait(item)
+        if self._expiry is None:
+            self._expiry = asyncio.get_running_loop().call_later(FOLLOW_S_MAX, self._expire)
         return item
+
+    def _expire(self) -> None:
+        """Forget what nobody follows also when no other request comes: a job with work pending never becomes idle."""
+        self._expiry = None
+        self.admission.expire()
+        if self.admission.waiting():
+            self._expiry = asyncio.get_running_loop().call_later(_EXPIRY_S, self._expire)
 
     def _begin_work(self, path_bucket: Bucket | None, wid: str) -> BatchJob:
         while True:
@@ -111,6 +121,7 @@ class BatchService:
         if not isinstance(job, BatchJob):
             raise WorkItemNotFound(f'x-moss: xid "{xid}" not active')
         if job.aborted.is_set():
+            self._give_up(wid, job)
             raise Aborted(_abort_text(job))
         if job.is_over:
             raise JobNotActive(f'x-moss: xid "{xid}" not active')
@@ -120,6 +131,13 @@ class BatchService:
             micros = job.started_ns // 1000 % 10**6
             raise WorkItemNotFound(f'{job.name}-{since}.{micros:06d}: wid="{wid}" (prep-rx not done?) does not exist')
         return item
+
+    def _give_up(self, wid: str, job: BatchJob) -> None:
+        """End a work item whose job was stopped before its client came."""
+        item = self.admission.get(wid)
+        if item is not None and item.job is job:
+            self.admission.end(item)
+            job.end_work(failed=True, wid=wid, error=_abort_text(job))
 
     # -- phase 2 -----------------------------------------------------------------------------------
 
@@ -169,7 +187,11 @@ class BatchService:
                 answer[headers.MOSS_BATCH_STATUS] = "1"
             if options.report_checksum:
                 answer[headers.MOSS_BATCH_CHECKSUM] = "1"
-            await request.writer.stream(200, answer, assembly.windows())
+            whole = assembly.at_once()
+            if whole is not None:
+                await request.writer.send_streamed(200, answer, whole)
+            else:
+                await request.writer.stream(200, answer, assembly.windows())
             return
         boundary = new_boundary()
         answer = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
@@ -217,6 +239,8 @@ class BatchService:
         return cancel
 
     def close(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
         self._warmup.close()
 
 

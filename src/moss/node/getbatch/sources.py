@@ -18,7 +18,7 @@ from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
 from moss.node.storage.segments import Segment
-from moss.node.storage.shards import ShardIndexes
+from moss.node.storage.shards import MemberExtent, ShardIndexes
 
 # Segments may vanish between lookup and opening (compaction); each lookup sees a newer state.
 _LOCATE_TRIES = 4
@@ -106,6 +106,12 @@ class Sources:
         warmup.read_ahead(extents, self._segments)
         return True
 
+    def is_small_and_warm(self, extents: Sequence[Extent | None], bytes_max: int) -> bool:
+        """Tell whether a located window can be read at once without waiting for a disk."""
+        if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
+            return False
+        return warmup.is_warm(extents, self._segments)
+
     def warm_later(self, start: int, stop: int) -> None:
         """Bring a window into memory that is not yet located; for other threads than the batch's own.
 
@@ -166,27 +172,43 @@ class Sources:
                 break
         else:
             hits = [SegmentGone(shard[0])] * len(rows)
+        segments, unranged = self._segments, batch.starts is None
         for i, hit in zip(rows, hits, strict=True):
-            found[i] = self._member(start + i, hit)
+            if type(hit) is tuple and hit[0] in segments:
+                number, offset, size, checksum, _ = hit
+                payload = segments[number].view[offset : offset + size]
+                if unranged and xxh3_64_intdigest(payload) == checksum:
+                    # The usual case stays in this loop: a call for each member would cost more than its checksum.
+                    found[i] = payload
+                    continue
+            found[i] = self._hit(start + i, hit)
 
-    def _member(self, index: int, hit: object) -> Payload:
-        if isinstance(hit, MemberNotFound):
-            cname = self._batch.bucket(index).cname_of(self._batch.names[index])
-            return MemberNotFound(self._batch.members[index].removeprefix("/"), cname, node=self._node_name)
-        if isinstance(hit, MossError):
-            return hit
-        if isinstance(hit, (bytes, memoryview)):
-            return self._ranged(index, memoryview(hit))
+    def _hit(self, index: int, hit: object) -> Payload:
+        payload = self._extent_of(index, hit) if type(hit) is tuple else self._decoded(index, hit)
+        return payload if isinstance(payload, MossError) else self._ranged(index, payload)
+
+    def _extent_of(self, index: int, hit: MemberExtent) -> memoryview | MossError:
+        """Return the checked bytes of a member that lies somewhere as it is."""
         number, offset, size, checksum, _ = hit
-        try:
-            self._open({number})
-        except SegmentGone as error:
-            return error
-        payload = self.view(number)[offset : offset + size]
+        segment = self._segments.get(number)
+        if segment is None:
+            try:
+                self._open({number})
+            except SegmentGone as error:
+                return error
+            segment = self._segments[number]
+        payload = segment.view[offset : offset + size]
         digest = xxh3_64_intdigest(payload)
         if digest != checksum:
             return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
-        return self._ranged(index, payload)
+        return payload
+
+    def _decoded(self, index: int, hit: object) -> memoryview | MossError:
+        """Return a member that the shard's reader has decoded and checked, or why there is none."""
+        if isinstance(hit, MemberNotFound):
+            cname = self._batch.bucket(index).cname_of(self._batch.names[index])
+            return MemberNotFound(self._batch.members[index].removeprefix("/"), cname, node=self._node_name)
+        return hit if isinstance(hit, MossError) else memoryview(hit)
 
     def _whole(self, index: int, extent: Extent) -> Payload:
         number, offset, size, checksum, flags, _ = extent

@@ -24,21 +24,25 @@ READ_AHEAD_BYTES_MAX = 1 << 20
 
 def is_cold(extents: Sequence[Extent | None], segments: dict[int, Segment]) -> bool:
     """Tell whether some of a window is not in the page cache; samples only."""
-    step = max(1, len(extents) // _SAMPLES)
-    probe = bytearray(1)
-    for extent in extents[::step]:
+    return not is_warm(extents[:: max(1, len(extents) // _SAMPLES)], segments)
+
+
+def is_warm(extents: Sequence[Extent | None], segments: dict[int, Segment]) -> bool:
+    """Tell whether the last byte of each extent is in the page cache."""
+    probe = [bytearray(1)]
+    for extent in extents:
         if extent is None or not extent[2]:
             continue
         try:
-            os.preadv(segments[extent[0]].fd, [probe], extent[1], os.RWF_NOWAIT)
+            os.preadv(segments[extent[0]].fd, probe, extent[1] + extent[2] - 1, os.RWF_NOWAIT)
         except BlockingIOError:
-            return True
+            return False
         except OSError as error:
             # A file system that cannot tell (some network and memory ones): nothing is known, so nothing is done.
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
-                return False
+                return True
             raise
-    return False
+    return True
 
 
 def read_ahead(extents: Sequence[Extent | None], segments: dict[int, Segment]) -> None:

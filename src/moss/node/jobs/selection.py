@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moss.errors import InvalidBody
+from moss.errors import InvalidBody, InvalidName
 from moss.naming.bucket import Bucket, validate_object_name
 from moss.naming.template import EXPANSION_MAX, Template, parse_template
+from moss.units import quote
 
 _PAGE = 1000
 
@@ -73,6 +74,8 @@ def parse_selection(value: Mapping[str, Any]) -> Selection:
     if not isinstance(text, str):
         raise InvalidBody("template: expecting a string")
     template = parse_template(text)
+    if any(part in (".", "..") for part in template.prefix.split("/")):
+        raise InvalidName(f"invalid prefix {quote(template.prefix)}")
     if template.count is not None and template.count > EXPANSION_MAX:
         template.expand()
     return Selection(None, template)

@@ -114,4 +114,7 @@ def metric_kinds(face: str) -> dict[str, str]:
     kinds = {counter.name: counter.kind for counter in COUNTERS if face in counter.faces}
     if face == "p":
         kinds |= dict.fromkeys(GATEWAY_SERIES, "counter")
+    # Derived by readers from totals and counts; named here because they choose their columns by kind.
+    kinds |= dict.fromkeys(("get.ns", "put.ns", "lst.ns", "kalive.ns"), "latency")
+    kinds |= dict.fromkeys(("get.bps", "put.bps"), "bw")
     return kinds | {"up.ns.time": "special", "state.flags": "gauge"}

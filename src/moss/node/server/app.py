@@ -74,6 +74,13 @@ class _Body:
         declared = self._request.content_length
         if declared is not None and declared > limit:
             raise TooLarge(f"the request body has {declared} bytes, more than the limit of {limit}")
+        stream = self._request.content
+        if stream.is_eof() and not self._is_expected and stream.exception() is None:
+            # The usual case, a small body that came with its head: no timer is needed.
+            body = stream.read_nowait()
+            if len(body) > limit:
+                raise TooLarge(f"the request body has {len(body)} bytes, more than the limit of {limit}")
+            return body
         parts, size = [], 0
         async for chunk in self.chunks():
             size += len(chunk)

@@ -5,6 +5,7 @@ spec/rest-control.md 3.1, 3.2.
 """
 
 import re
+from urllib.parse import unquote
 
 from moss.errors import InvalidConfig, MossError, TooManyRequests
 from moss.node.server.http import Request, Response
@@ -33,6 +34,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "remote-bucket-not-found": (404, "ErrRemoteBckNotFound"),
     "backend-missing": (404, "ErrFailedTo"),
     "nothing-to-delete": (404, ""),
+    "not-remote": (400, "ErrNotRemoteBck"),
+    "not-enough-targets": (400, "errNotEnoughTargets"),
     "job-not-found": (404, "ErrXactNotFound"),
     "node-not-found": (404, "errNodeNotFound"),
     # the state forbids it now
@@ -44,6 +47,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     # stored or received bytes are not what they should be
     "corrupt-data": (400, ""),
     "checksum-mismatch": (500, "ErrBadCksum"),
+    "bad-upload": (500, "ErrBadCksum"),
     "bad-record": (500, ""),
     # try again later
     "unavailable": (503, ""),
@@ -91,7 +95,7 @@ def error_response(error: BaseException, request: Request, node_name: str) -> Re
         status=status,
         tcode=tcode,
         method=request.method,
-        url_path=request.path,
+        url_path=unquote(request.path, errors="surrogateescape"),
         remote_addr=request.remote,
         node=node_name,
     )
@@ -99,6 +103,7 @@ def error_response(error: BaseException, request: Request, node_name: str) -> Re
     if isinstance(error, TooManyRequests):
         answer[headers.RETRY_AFTER] = str(error.retry_after_s)
     if request.method == "HEAD":
+        answer[headers.CONTENT_TYPE_OPTIONS] = headers.NOSNIFF
         answer[headers.HDR_ERROR] = _header_text(document)
         return Response(status, answer)
     answer |= {headers.CONTENT_TYPE: headers.JSON, headers.CONTENT_TYPE_OPTIONS: headers.NOSNIFF}

@@ -86,7 +86,9 @@ def node_config(node: Any, face: Face) -> dict[str, Any]:
         "fspaths": {} if face is Face.GATEWAY else {_MOUNTPATH: ""},
         "test_fspaths": {"root": "", "count": 0, "instance": 0},
     }
-    return node.config.cluster_config(node=entry.daemon_id) | local
+    document = node.config.cluster_config(node=entry.daemon_id) | local
+    del document["ext"]
+    return document
 
 
 def tracker(node: Any) -> dict[str, int]:
@@ -168,7 +170,6 @@ def system_info() -> dict[str, Any]:
         "pct_cpu_used": busy,
         "load_avg": {"One": load[0], "Five": load[1], "Fifteen": load[2]},
         "cpu_util": min(100, round(busy)),
-        "cpu_throttled": 0,
         "mem": {
             "Total": total,
             "Used": total - free,

@@ -13,7 +13,7 @@ import msgspec
 
 from moss.errors import BucketExists, BucketNotFound
 from moss.naming.bucket import Bucket, parse_bucket_uname
-from moss.node.storage.index import Index
+from moss.node.storage.index import Change, Index
 from moss.node.storage.layout import FORMAT, decode_name, encode_name
 from moss.node.storage.objects import BucketRecord
 from moss.node.storage.segments import sync_directory
@@ -61,6 +61,15 @@ class BucketTable:
             BucketNotFound: there is none.
         """
         record = self.all(txn).get(bucket)
+        if record is None:
+            raise BucketNotFound(bucket.cname, is_remote=bucket.is_remote)
+        return record
+
+    def require_in(self, change: Change, bucket: Bucket) -> BucketRecord:
+        """Do as `require` inside a change that leaves the table alone; the counter is read once."""
+        if change.buckets is None:
+            change.buckets = self.all(change.txn)
+        record = change.buckets.get(bucket)
         if record is None:
             raise BucketNotFound(bucket.cname, is_remote=bucket.is_remote)
         return record

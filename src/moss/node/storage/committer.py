@@ -2,6 +2,7 @@
 index once. Only then do their futures resolve."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from moss.node.storage.segments import ActiveSegment
 __all__ = ["Committer"]
 
 _GROUP_BYTES_MAX = 32 << 20
+_MEASURE_INTERVAL_S = 1.0
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Committer:
         self._queue: deque[Operation] = deque()
         self._wake = threading.Condition(threading.Lock())
         self._is_closing = False
-        self._group_size = 1
+        self._group_size = self._wanted = 1  # size of the last group; how many the thread waits for
+        self._had_room, self._measure_after_s, self._unmeasured_bytes = False, 0.0, 0
         self._lock = threading.Lock()  # held while the active segment changes
         self._thread = threading.Thread(target=self._run, name="moss-committer", daemon=True)
         self._thread.start()
@@ -68,7 +71,8 @@ class Committer:
             if self._is_closing:
                 raise StoreClosed("the store is closed")
             self._queue.append(operation)
-            self._wake.notify()
+            if len(self._queue) >= self._wanted:
+                self._wake.notify()
 
     def close(self) -> None:
         """Commit what is queued, and stop."""
@@ -109,7 +113,9 @@ class Committer:
                 self._wake.wait()
             if self._group_size > 1 and len(self._queue) < self._group_size and not self._is_closing:
                 # Those who waited for the last group are about to come back: one sync for all of them.
-                self._wake.wait_for(lambda: len(self._queue) >= self._group_size, options.commit_wait_s_max)
+                self._wanted = self._group_size
+                self._wake.wait(options.commit_wait_s_max)
+                self._wanted = 1
             group, size = [], 0
             while self._queue and len(group) < options.commit_puts_max and size < _GROUP_BYTES_MAX:
                 group.append(self._queue.popleft())
@@ -166,7 +172,7 @@ class Committer:
 
     def _commit_batch(self, batch: list[Operation]) -> None:
         active = self._require_active(sum(operation.record_bytes_max for operation in batch))
-        has_room = active.free_bytes() >= self._parts.headroom_bytes
+        has_room = self._has_room(active)
         change = Change(self._parts.index)
         try:
             appender = Appender(active.number, active.end)
@@ -186,12 +192,22 @@ class Committer:
             change.abort()
             active.discard()
             raise
+        self._unmeasured_bytes += appender.offset - active.end
         active.end = appender.offset
         derived.clean_up(self._parts, change)
         if not has_room:
             self._on_pressure()
         for outcome in outcomes:
             self._resolve(outcome)
+
+    def _has_room(self, active: ActiveSegment) -> bool:
+        """Whether there is more free space than the headroom. Asking the file system takes longer than a small put."""
+        now_s = time.monotonic()
+        headroom = self._parts.headroom_bytes
+        if not self._had_room or now_s > self._measure_after_s or self._unmeasured_bytes > headroom // 8:
+            self._had_room = active.free_bytes() >= headroom
+            self._measure_after_s, self._unmeasured_bytes = now_s + _MEASURE_INTERVAL_S, 0
+        return self._had_room
 
     def _stage(self, operation: Operation, change: Change, appender: Appender, has_room: bool) -> _Outcome:
         if operation.needs_space and not has_room:

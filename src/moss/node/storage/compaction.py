@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from moss.archive.tar import PADDINGS
 from moss.errors import OutOfSpace
-from moss.naming.bucket import parse_bucket_uname
+from moss.naming.bucket import Bucket
 from moss.node.storage.committer import Committer
 from moss.node.storage.index import Change
 from moss.node.storage.layout import STATE_ACTIVE, STATE_SEALED, SegmentRow, decode_name
@@ -128,18 +128,18 @@ class _MoveRecords(Operation):
 
     def stage(self, parts: Parts, change: Change, appender: Appender) -> int:
         before = appender.offset
-        unames = {record.id: record.bucket.uname for record in parts.buckets.all(change.txn).values()}
+        buckets = {record.id: record.bucket for record in parts.buckets.all(change.txn).values()}
         serial_min = self._serial_min_elsewhere(parts, change)
         for record in self._records:
-            uname = unames.get(record.bucket_id)
-            if uname is None:
+            bucket = buckets.get(record.bucket_id)
+            if bucket is None:
                 continue
             if record.kind == "object":
-                self._move_object(parts, change, appender, uname, record)
+                self._move_object(parts, change, appender, bucket, record)
             elif record.kind == "deletion":
-                self._move_deletion(parts, change, appender, uname, record, serial_min)
+                self._move_deletion(parts, change, appender, bucket, record, serial_min)
             elif record.kind == "attributes":
-                self._move_attributes(parts, change, appender, uname, record)
+                self._move_attributes(parts, change, appender, bucket, record)
         return appender.offset - before
 
     def _serial_min_elsewhere(self, parts: Parts, change: Change) -> int:
@@ -149,18 +149,18 @@ class _MoveRecords(Operation):
         rows = parts.index.segment_rows(change.txn)
         return min((row.serial_min for number, row in rows.items() if number != self._segment.number), default=0)
 
-    def _move_object(self, parts: Parts, change: Change, appender: Appender, uname: str, record: Record) -> None:
+    def _move_object(self, parts: Parts, change: Change, appender: Appender, bucket: Bucket, record: Record) -> None:
         extent = change.find(record.bucket_id, record.name)
         if extent is None or extent[:2] != (self._segment.number, record.data_offset):
             return
         _, offset, size, xxh3, flags, serial = extent
         row = change.attributes_of(serial)
-        header, extra, _ = payload_header(parse_bucket_uname(uname).name, decode_name(record.name), size)
-        copy = Record("object", 0, 0, uname, record.bucket_id, record.name, serial)
+        header, extra, _ = payload_header(bucket.name, decode_name(record.name), size)
+        copy = Record("object", 0, 0, bucket.uname, record.bucket_id, record.name, serial)
         copy.size, copy.xxh3, copy.flags, copy.created_ns = size, xxh3, flags, row.created_ns
         copy.version, copy.checksum_type, copy.checksum_value = row.version, row.checksum_type, row.checksum_value
         copy.attributes_serial, copy.custom = row.attributes_serial, row.custom
-        owner = encode_owner(uname, record.bucket_id, record.name)
+        owner = encode_owner(bucket.uname, record.bucket_id, record.name)
         start = appender.offset
         head = parts.codec.encode_object(appender.segment, start, owner, copy, header, extra)
         # The payload goes as it is, right or wrong: its checksums go with it.
@@ -170,24 +170,26 @@ class _MoveRecords(Operation):
         change.move(record.bucket_id, record.name, extent, new, row, old_bytes)
 
     def _move_deletion(
-        self, parts: Parts, change: Change, appender: Appender, uname: str, record: Record, serial_min: int
+        self, parts: Parts, change: Change, appender: Appender, bucket: Bucket, record: Record, serial_min: int
     ) -> None:
         change.drop_live(self._segment.number, record.stop - record.start)
         if serial_min > record.serial:
             return
-        owner = encode_owner(uname, record.bucket_id, record.name)
-        encoded = parts.codec.encode_deletion(appender.segment, appender.offset, owner, record.serial)
+        owner = encode_owner(bucket.uname, record.bucket_id, record.name)
+        encoded = parts.codec.encode_deletion(appender.segment, appender.offset, owner, bucket.name, record.serial)
         change.add_live(appender.segment, len(encoded), record.serial)
         appender.add(encoded)
 
-    def _move_attributes(self, parts: Parts, change: Change, appender: Appender, uname: str, record: Record) -> None:
+    def _move_attributes(
+        self, parts: Parts, change: Change, appender: Appender, bucket: Bucket, record: Record
+    ) -> None:
         change.drop_live(self._segment.number, record.stop - record.start)
         extent = change.find(record.bucket_id, record.name)
         if extent is None or extent[5] != record.serial:
             return
         row = change.attributes_of(record.serial)
         if row.attributes_serial == record.attributes_serial:
-            append_attributes(parts, change, appender, uname, record.bucket_id, record.name, extent, row)
+            append_attributes(parts, change, appender, bucket, record.bucket_id, record.name, extent, row)
 
 
 class _DropSegment(Operation):

@@ -14,29 +14,17 @@ from pathlib import Path
 import lmdb
 from xxhash import xxh3_64_intdigest
 
-from moss.errors import (
-    ChecksumMismatch,
-    ObjectNotFound,
-    OutOfSpace,
-    RangeOutOfBounds,
-    SegmentGone,
-    StoreClosed,
-)
+from moss.errors import ChecksumMismatch, ObjectNotFound, OutOfSpace, RangeOutOfBounds, SegmentGone, StoreClosed
 from moss.naming.bucket import Bucket
 from moss.node.storage import derived
 from moss.node.storage.committer import Committer
 from moss.node.storage.compaction import CompactionReport, Compactor
 from moss.node.storage.index import Change, space_error
-from moss.node.storage.layout import (
-    BUCKET_KEY,
-    DERIVED_BIT,
-    Extent,
-    decode_name,
-    encode_name,
-)
+from moss.node.storage.layout import BUCKET_KEY, DERIVED_BIT, Extent, decode_name, encode_name
 from moss.node.storage.locks import WorkerLock, exclusive
 from moss.node.storage.maintenance import Maintenance
 from moss.node.storage.objects import BucketRecord, Buffer, ObjectAttributes, ObjectRecord, Patch, object_record
+from moss.node.storage.opening import open_store
 from moss.node.storage.operations import Delete, PatchAttributes, Put
 from moss.node.storage.parts import EngineOptions, Parts
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
@@ -151,7 +139,7 @@ class Engine:
             "segments": len(rows),
             "stored_bytes": sum(row.indexed for row in rows),
             "live_bytes": sum(row.live for row in rows),
-            "index_bytes": self._index.data_path.stat().st_blocks * 512,
+            "index_bytes": (self._parts.paths.index / "data.mdb").stat().st_blocks * 512,
             "free_bytes": status.f_bavail * status.f_frsize,
             "disk_bytes": status.f_blocks * status.f_frsize,
             "lost_records": len(self._parts.lost),
@@ -160,7 +148,7 @@ class Engine:
     def _begin(self) -> lmdb.Transaction:
         if self._is_closed:
             raise StoreClosed("the store is closed")
-        return self._env.begin()
+        return self._env.begin(db=self._index.objects)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Change]:
@@ -237,7 +225,7 @@ class Engine:
 
     def _purge(self, bucket_id: int) -> None:
         """Remove the rows of a dropped bucket, in small transactions."""
-        while True:
+        while not self._maintenance.is_stopping:
             with self._begin() as txn:
                 names = [name for name, _ in zip(self._names(txn, bucket_id), range(2000), strict=False)]
             if not names:

@@ -9,6 +9,7 @@ import lmdb
 import msgspec
 
 from moss.errors import BadRecord, OutOfSpace, Unsupported
+from moss.naming.bucket import Bucket
 from moss.node.storage import objects
 from moss.node.storage.layout import (
     BUCKET_KEY,
@@ -24,6 +25,7 @@ from moss.node.storage.layout import (
     long_key,
     unpack_extents,
 )
+from moss.node.storage.objects import BucketRecord
 from moss.node.storage.records import FLAG_BLOCKS
 
 __all__ = ["Change", "Index", "space_error"]
@@ -102,24 +104,20 @@ class Index:
         return EXTENT.unpack_from(row)
 
     def find_many(self, txn: lmdb.Transaction, keys: Sequence[bytes]) -> list[Extent | None]:
-        """Look up many keys (bucket id and name). Long names are found too, a little slower."""
+        """Look up many keys (bucket id and name). Long names are found too, a little slower.
+
+        Args:
+            txn: with `objects` as its default table.
+        """
         if keys and max(map(len, keys)) > SHORT_NAME_BYTES_MAX + BUCKET_KEY.size:
             size = BUCKET_KEY.size
             return [self.find(txn, BUCKET_KEY.unpack_from(key)[0], key[size:]) for key in keys]
-        pairs = txn.cursor(self.objects).getmulti(keys)
-        if len(pairs) == len(keys):
-            return list(unpack_extents(b"".join([row for _, row in pairs])))
-        # Missing keys are left out; those that exist come in the order of asking.
-        found: list[Extent | None] = []
-        rows = iter(pairs)
-        key_found, row = next(rows, (None, b""))
-        for key in keys:
-            if key == key_found:
-                found.append(EXTENT.unpack(row))
-                key_found, row = next(rows, (None, b""))
-            else:
-                found.append(None)
-        return found
+        # Faster than a cursor's `getmulti`, which searches from the root for each key as well.
+        rows = list(map(txn.get, keys))
+        if None not in rows:
+            return list(unpack_extents(b"".join(rows)))
+        unpack = EXTENT.unpack
+        return [None if row is None else unpack(row) for row in rows]
 
     def attributes_of(self, txn: lmdb.Transaction, serial: int) -> "objects.AttributesRow":
         """Return the attributes of one version.
@@ -257,6 +255,7 @@ class Change:
         self.txn = index.env.begin(write=True)
         self._serial = self._serial_before = index.meta(self.txn, b"serial")
         self._rows: dict[int, SegmentRow | None] = {}
+        self.buckets: dict[Bucket, BucketRecord] | None = None  # filled by `BucketTable.require_in`
         self._has_derived = bool(self.txn.stat(index.derived)["entries"])
         self.orphans: list[tuple[int, bytes]] = []  # derived data (serial, kind) of versions that went away
         self.dead: list[int] = []  # large segments that nothing needs once this is committed

@@ -102,7 +102,7 @@ class ObjectOperation(Operation):
         super().__init__(_RECORD_BYTES + 4 * len(self.raw))
 
     def _require(self, parts: Parts, change: Change) -> tuple[int, Extent]:
-        bucket_id = parts.buckets.require(change.txn, self.bucket).id
+        bucket_id = parts.buckets.require_in(change, self.bucket).id
         extent = change.find(bucket_id, self.raw)
         if extent is None:
             raise ObjectNotFound(self.bucket.cname_of(self.name))
@@ -117,7 +117,7 @@ def describe_new(
     Raises:
         BucketNotFound: there is no such bucket.
     """
-    bucket_id = parts.buckets.require(change.txn, bucket).id
+    bucket_id = parts.buckets.require_in(change, bucket).id
     previous = change.find(bucket_id, raw)
     old = None
     if previous is not None and attributes.load_previous:
@@ -211,7 +211,7 @@ class Delete(ObjectOperation):
         bucket_id, extent = self._require(parts, change)
         serial = change.next_serial()
         owner = encode_owner(self.bucket.uname, bucket_id, self.raw)
-        record = parts.codec.encode_deletion(appender.segment, appender.offset, owner, serial)
+        record = parts.codec.encode_deletion(appender.segment, appender.offset, owner, self.bucket.name, serial)
         change.add_live(appender.segment, len(record), serial)
         appender.add(record)
         change.remove(bucket_id, self.raw, extent)
@@ -236,7 +236,7 @@ class PatchAttributes(ObjectOperation):
             flags = flags | FLAG_SHARD_INDEX if self._patch.has_shard_index else flags & ~FLAG_SHARD_INDEX
         row.attributes_serial = change.next_serial()
         extent = (number, offset, size, xxh3, flags, serial)
-        append_attributes(parts, change, appender, self.bucket.uname, bucket_id, self.raw, extent, row)
+        append_attributes(parts, change, appender, self.bucket, bucket_id, self.raw, extent, row)
         change.set_extent(bucket_id, self.raw, extent)
         change.set_attributes(serial, row)
         return object_record(self.name, extent, row)
@@ -246,17 +246,17 @@ def append_attributes(
     parts: Parts,
     change: Change,
     appender: Appender,
-    uname: str,
+    bucket: Bucket,
     bucket_id: int,
     raw: bytes,
     extent: Extent,
     row: AttributesRow,
 ) -> None:
     """Append an attributes record that says what the index says about an object."""
-    record = Record("attributes", 0, 0, uname, bucket_id, raw, serial=extent[5])
+    record = Record("attributes", 0, 0, bucket.uname, bucket_id, raw, serial=extent[5])
     record.attributes_serial, record.custom = row.attributes_serial, row.custom
     record.flags = extent[4]
-    owner = encode_owner(uname, bucket_id, raw)
-    encoded = parts.codec.encode_attributes(appender.segment, appender.offset, owner, record)
+    owner = encode_owner(bucket.uname, bucket_id, raw)
+    encoded = parts.codec.encode_attributes(appender.segment, appender.offset, owner, bucket.name, record)
     change.add_live(appender.segment, len(encoded), extent[5])
     appender.add(encoded)

@@ -6,6 +6,7 @@ Format: docs/formats/segment.md.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import Struct
 
 from xxhash import xxh3_64_intdigest
@@ -83,9 +84,12 @@ class Record:
 def pax(key: bytes, value: bytes) -> bytes:
     """Return one pax record, `<length> <key>=<value>` and a newline; the length counts itself."""
     rest = len(key) + len(value) + 3
-    length = rest + len(str(rest))
-    if rest + len(str(length)) != length:
-        length = rest + len(str(length))
+    if rest < 98:
+        length = rest + 2 if rest > 8 else rest + 1
+    else:
+        length = rest + len(str(rest))
+        if rest + len(str(length)) != length:
+            length = rest + len(str(length))
     return b"%d %b=%b\n" % (length, key, value)
 
 
@@ -109,25 +113,28 @@ def parse_pax(body: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-_HEADERS: dict[tuple[bytes, int], bytes] = {}
-
-
+@lru_cache(maxsize=4096)
 def pax_header(kind: bytes, size: int) -> bytes:
     """Return the constant header block of pax data of `size` bytes; `kind` is `x` or `g`."""
-    block = _HEADERS.get((kind, size))
-    if block is None:
-        draft = bytearray(TAR_BLOCK)
-        draft[: len(PAX_NAME)] = PAX_NAME
-        draft[100:124] = b"0000000\0" * 3
-        draft[124:148] = b"%011o\x0000000000000\0" % size
-        draft[148:156] = b" " * 8
-        draft[156:157] = kind
-        draft[257:265] = b"ustar\x0000"
-        draft[148:156] = b"%06o\0 " % sum(draft)
-        block = bytes(draft)
-        if len(_HEADERS) < 4096:
-            _HEADERS[kind, size] = block
-    return block
+    return _header(PAX_NAME, kind, b"0000000\0", size)
+
+
+@lru_cache(maxsize=4096)
+def folder_header(bucket_name: str) -> bytes:
+    """Return the header of a bucket's folder: it ends records without payload, because pax data needs a member."""
+    return _header(f"{bucket_name}/".encode(), b"5", b"0000755\0", 0)
+
+
+def _header(name: bytes, kind: bytes, mode: bytes, size: int) -> bytes:
+    block = bytearray(TAR_BLOCK)
+    block[: len(name)] = name
+    block[100:124] = mode + b"0000000\0" * 2
+    block[124:148] = b"%011o\x0000000000000\0" % size
+    block[148:156] = b" " * 8
+    block[156:157] = kind
+    block[257:265] = b"ustar\x0000"
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 _HEX, _DECIMAL = b"X" * 16, b"Y" * 19
@@ -199,7 +206,8 @@ class RecordCodec:
             + pax(b"MOSS.store", b"%016x" % self.store_id)
             + pax(b"MOSS.segment", b"%016x" % number)
         )
-        return self._global(number, 0, body)
+        body = self._sealed(number, 0, body, b"")
+        return pax_header(b"g", len(body)) + body + bytes(-len(body) & 511)
 
     def encode_object(
         self,
@@ -241,23 +249,25 @@ class RecordCodec:
         body = self._sealed(segment, offset, body, header)
         return b"".join((pax_header(b"x", len(body)), body, bytes(-len(body) & 511), header))
 
-    def encode_deletion(self, segment: int, offset: int, owner: bytes, serial: int) -> bytes:
-        return self._global(segment, offset, _KINDS["deletion"] + owner + _SERIAL % serial)
+    def encode_deletion(self, segment: int, offset: int, owner: bytes, bucket_name: str, serial: int) -> bytes:
+        return self._bare(segment, offset, bucket_name, _KINDS["deletion"] + owner + _SERIAL % serial)
 
-    def encode_attributes(self, segment: int, offset: int, owner: bytes, record: Record) -> bytes:
+    def encode_attributes(self, segment: int, offset: int, owner: bytes, bucket_name: str, record: Record) -> bytes:
         body = _KINDS["attributes"] + owner + _SERIAL % record.serial + _FLAGS % record.flags
         body += _ATTRIBUTES_SERIAL % record.attributes_serial
         if record.custom:
             body += pax(b"MOSS.custom", record.custom)
-        return self._global(segment, offset, body)
+        return self._bare(segment, offset, bucket_name, body)
 
-    def encode_blocks(self, segment: int, offset: int, serial: int, blocks: bytes) -> bytes:
+    def encode_blocks(self, segment: int, offset: int, bucket_name: str, serial: int, blocks: bytes) -> bytes:
         text = b"".join(b"%016x" % int.from_bytes(blocks[i : i + 8], "little") for i in range(0, len(blocks), 8))
-        return self._global(segment, offset, _KINDS["blocks"] + _SERIAL % serial + pax(b"MOSS.blocks", text))
+        body = _KINDS["blocks"] + _SERIAL % serial + pax(b"MOSS.blocks", text)
+        return self._bare(segment, offset, bucket_name, body)
 
-    def _global(self, segment: int, offset: int, body: bytes) -> bytes:
-        body = self._sealed(segment, offset, body, b"")
-        return pax_header(b"g", len(body)) + body + bytes(-len(body) & 511)
+    def _bare(self, segment: int, offset: int, bucket_name: str, body: bytes) -> bytes:
+        header = folder_header(bucket_name)
+        body = self._sealed(segment, offset, body, header)
+        return pax_header(b"x", len(body)) + body + bytes(-len(body) & 511) + header
 
     def _check(self, segment: int, offset: int, body: bytes, header: bytes) -> int:
         return xxh3_64_intdigest(_PLACE.pack(segment, offset) + body + header, self.store_id)
@@ -296,19 +306,19 @@ class RecordCodec:
         stop = at + len(header)
         if len(body) != length or stop > len(view):
             raise ValueError("cut off")
-        wanted = int(body[-17:-1], 16)
-        if wanted != self._check(segment, start, body[:-_CHECK_BYTES], header):
+        if body != self._sealed(segment, start, body[:-_CHECK_BYTES], header):
             raise ValueError("wrong check")
         return _interpret(parse_pax(body), start, stop, header)
 
 
 def encode_owner(bucket_uname: str, bucket_id: int, name: bytes) -> bytes:
     """Return the pax records that say whose record it is."""
-    return (
-        pax(b"MOSS.bucket", bucket_uname.encode())
-        + pax(b"MOSS.bucket_id", b"%016x" % bucket_id)
-        + pax(b"MOSS.name", name)
-    )
+    return _bucket_records(bucket_uname, bucket_id) + pax(b"MOSS.name", name)
+
+
+@lru_cache(maxsize=1024)
+def _bucket_records(uname: str, bucket_id: int) -> bytes:
+    return pax(b"MOSS.bucket", uname.encode()) + pax(b"MOSS.bucket_id", b"%016x" % bucket_id)
 
 
 def _filler(room: int) -> bytes:

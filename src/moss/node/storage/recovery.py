@@ -177,7 +177,7 @@ class _Recovery:
             row.state, row.capacity = STATE_LARGE, size
         elif sealed:
             row.state, row.capacity = STATE_SEALED, size
-        elif keep and row.worker == options.worker and size - scan.end > 4 * options.small_object_bytes_max:
+        elif keep and row.worker == options.worker and size - scan.end > size // 16:
             active = ActiveSegment(number, path, capacity=size, end=scan.end)
             active.discard()
             row.capacity = size

@@ -227,14 +227,16 @@ class CommitUpload(ObjectOperation):
         head = parts.codec.encode_object(number, SEGMENT_RECORD_BYTES, owner, record, header, extra, fill_to=room)
         data_end = self.payload_offset + self.size
         padding = PADDINGS[-self.size & 511]
-        blocks = parts.codec.encode_blocks(number, data_end + len(padding), record.serial, self.blocks)
+        blocks = parts.codec.encode_blocks(
+            number, data_end + len(padding), self.bucket.name, record.serial, self.blocks
+        )
         write_all(self._fd, [parts.codec.encode_segment(number), head], 0)
         end = data_end + write_all(self._fd, [padding, blocks, TAR_END], data_end) - len(TAR_END)
         self._publish(parts, parts.paths.segment(number))
         extent = (number, self.payload_offset, self.size, self.xxh3, record.flags, record.serial)
         capacity = end + len(TAR_END)
         change.set_segment(number, SegmentRow(STATE_LARGE, parts.options.worker, capacity, end, 0, record.serial))
-        row = attributes_row(record, end)
+        row = attributes_row(record, data_end + len(padding) - SEGMENT_RECORD_BYTES)
         change.insert(record.bucket_id, self.raw, extent, row, previous)
         change.set_blocks(record.serial, self.blocks)
         return object_record(self.name, extent, row)

@@ -15,6 +15,7 @@ from moss.sdk.namespace import Namespace
 from moss.sdk.obj.object_props import ObjectProps
 from moss.sdk.operations import DIRECT, Request, bucket_query, object_path
 from moss.sdk.provider import Provider
+from moss.sdk.reading import EtlByName, check_range, get_options
 from moss.sdk.types import BucketModel
 from moss.wire import headers as names
 
@@ -135,7 +136,7 @@ class Object:
             ValueError: a malformed range, or one together with a blob download.
         """
         if byte_range is not None:
-            _check_range(byte_range)
+            check_range(byte_range)
             if blob_download_config is not None:
                 raise ValueError("Cannot use both byte range and blob download")
         query = self._get_query(archive_config, etl, latest)
@@ -172,40 +173,23 @@ class Object:
             query.append(("latest-ver", "true"))
         return query
 
-    def get(
-        self,
-        archpath: Any = "",
-        chunk_size: Any = None,
-        etl_name: Any = None,
-        writer: Any = None,
-        latest: Any = False,
-        byte_range: Any = None,
-        legacy_byte_range: Any = None,
-        *,
-        archive_config: ArchiveConfig | None = None,
-        blob_download_config: BlobDownloadConfig | None = None,
-        etl: Any = None,
-        direct: bool = False,
-    ) -> ObjectReader:
+    def get(self, *arguments: Any, **options: Any) -> ObjectReader:
         """Get the object: the request is sent now, so that a missing object raises here.
 
         Both orders of positional arguments are understood: `(archpath, chunk_size, etl_name, writer, latest,
-        byte_range)`, and `(archive_config, blob_download_config, chunk_size, etl, writer, latest, byte_range)`.
+        byte_range)`, and `(archive_config, blob_download_config, chunk_size, etl, writer, latest, byte_range)` when an
+        `ArchiveConfig` or a `BlobDownloadConfig` stands there. All of them, and `direct`, can be given by name.
 
         Returns:
             A reader that uses the open answer for its first read.
+
+        Raises:
+            ErrObjNotFound: it does not exist.
+            ValueError: options that exclude each other.
         """
-        if isinstance(archpath, ArchiveConfig) or isinstance(chunk_size, BlobDownloadConfig):
-            archive_config, blob_download_config = archpath or None, chunk_size
-            chunk_size, etl, writer, latest, byte_range = etl_name, writer, latest, byte_range, legacy_byte_range
-        else:
-            if archpath:
-                archive_config = ArchiveConfig(archpath=archpath)
-            if etl_name is not None:
-                etl = _EtlByName(etl_name)
-        reader = self.get_reader(
-            archive_config, blob_download_config, chunk_size, etl, None, bool(latest), byte_range, direct
-        )
+        reader_options = get_options(arguments, options)
+        writer = reader_options.pop("writer", None)
+        reader = self.get_reader(**reader_options)
         reader.start()
         if writer is not None:
             for piece in reader:
@@ -253,30 +237,9 @@ class Object:
             query.append(("archpath", archpath))
         if etl is not None or etl_name:
             parameters: dict[str, str] = {}
-            (etl or _EtlByName(etl_name)).update_qparams(parameters)
+            (etl or EtlByName(etl_name)).update_qparams(parameters)
             query += parameters.items()
         return Request("GET", self._path(), query).url(self._session.base_url)
 
     def __repr__(self) -> str:
         return f"Object({self.get_semantic_url()!r})"
-
-
-class _EtlByName:
-    def __init__(self, name: Any) -> None:
-        self._name = name
-
-    def update_qparams(self, parameters: dict[str, str]) -> None:
-        if self._name:
-            parameters["etl_name"] = str(self._name)
-
-
-def _check_range(text: str) -> None:
-    unit, _, span = text.partition("=")
-    first, dash, last = span.partition("-")
-    if unit.strip() != "bytes" or not dash or not (first.strip() or last.strip()):
-        raise ValueError(f"invalid byte range {text!r}: expected bytes=a-b, bytes=a- or bytes=-n")
-    if first.strip() and last.strip() and int(first) > int(last):
-        raise ValueError(f"invalid byte range {text!r}: it ends before it starts")
-    for number in (first.strip(), last.strip()):
-        if number:
-            int(number)

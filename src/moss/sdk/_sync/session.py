@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 from urllib.parse import urljoin
 
+from moss.errors import MossError
 from moss.sdk.answers import Answer
 from moss.sdk.batch.buffers import BufferPool
 from moss.sdk.bodies import Body
@@ -41,7 +42,7 @@ class RequestClient:
         self.transport = Transport(config.settings)
         self._base_index = 0
         self._smap: Smap | None = None
-        self._smap_time_s = 0.0
+        self._smap_time_s = -_SMAP_AGE_S_MIN
         self._trusted: set[Origin] = {split_url(base)[0] for base in config.bases}
         self._pools: deque[BufferPool] = deque(maxlen=_POOLS_MAX)
 
@@ -132,10 +133,11 @@ class RequestClient:
         """Whether a host may see the token: it is a gateway we were given, or a node of the cluster map."""
         if origin in self._trusted:
             return True
-        if self._smap is None or monotonic() - self._smap_time_s > _SMAP_AGE_S_MIN:
+        if monotonic() - self._smap_time_s > _SMAP_AGE_S_MIN:
+            self._smap_time_s = monotonic()
             try:
                 self.get_smap(refresh=True)
-            except (TransportError, ValueError):
+            except (MossError, ValueError):
                 return False
         return origin in self._trusted
 
@@ -167,6 +169,7 @@ class RequestClient:
 
     def keep_buffers(self, pool: BufferPool) -> None:
         if pool.size_bytes == _BATCH_BUFFER_BYTES:
+            pool.trim()
             self._pools.append(pool)
 
     def close(self) -> None:

@@ -163,6 +163,7 @@ class Assembly:
         if position >= len(self.metadata.out):
             raise BatchError(f"the metadata of the answer describe {position} entries only")
         out = self.metadata.out[position]
+        out.echo(delivery.entries[index])
         out.err_msg = err_msg if err_msg and not out.err_msg else out.err_msg
         if delivery.head:
             out.size = size

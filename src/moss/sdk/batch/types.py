@@ -206,6 +206,13 @@ class MossOut:
         self.opaque = decode_opaque(entry.opaque)
         return getattr(self, name)
 
+    def echo(self, entry: MossIn) -> None:
+        """Name the entry as it was asked for, where a server's record glues the member to the object's name."""
+        if entry.archpath and not self.archpath and self.obj_name != entry.obj_name:
+            self.obj_name, self.archpath = entry.obj_name, entry.archpath
+        if not self.provider:
+            self.provider = entry.provider or "ais"
+
     @property
     def name(self) -> str:
         return self.obj_name

@@ -18,7 +18,7 @@ def props(tmp_path_factory):
 
 
 def test_document_has_the_keys_in_order_and_text_for_large_numbers(props):
-    document = props_document(props, Bucket("b"), bucket_id=1, created_ns=1722500000000000000)
+    document = props_document(props, Bucket("b"), bucket_id=1 << 63 | 1, created_ns=1722500000000000000)
     assert list(document) == [
         *("backend_bck", "write_policy", "provider", "Renamed", "checksum", "extra", "rate_limit", "ec", "chunks"),
         *("mirror", "lru", "access", "features", "bid", "created", "versioning"),

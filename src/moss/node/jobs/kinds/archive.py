@@ -39,7 +39,7 @@ class ArchivePlan:
 
     def member_name(self, name: str) -> str:
         if self.has_base_names:
-            return name.rsplit("/", 1)[-1]
+            name = name.rsplit("/", 1)[-1]
         return f"{self.source.name}/{name}" if self.has_bucket_names else name
 
 

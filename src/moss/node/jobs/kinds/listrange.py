@@ -48,6 +48,7 @@ class CopyPlan:
         extensions: what stands behind the last dot → what it becomes.
         prepend: put in front of the name after that.
         prefix: only names that begin so.
+        checksum_type: of the copies; one that the source has already is kept.
         renames: exact names that become others, whatever the rest says.
         is_dry_run: count only.
     """
@@ -59,6 +60,7 @@ class CopyPlan:
     prepend: str = ""
     extensions: dict[str, str] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)
+    checksum_type: str = "xxhash2"
     is_dry_run: bool = False
     is_recursive: bool = True
 
@@ -99,7 +101,9 @@ def copy_object(engine: Any, plan: CopyPlan, name: str) -> int:
     record = engine.head(plan.source, name)
     if plan.is_dry_run:
         return record.size
-    attributes = ObjectAttributes(version=record.version, custom=record.custom)
+    attributes = ObjectAttributes(
+        version=record.version, custom=record.custom, keep_custom=False, checksum_type=plan.checksum_type
+    )
     upload = engine.begin_upload(plan.destination, plan.new_name(name), attributes=attributes)
     try:
         for piece in verified_pieces(engine, record.extent, plan.source.cname_of(name)):

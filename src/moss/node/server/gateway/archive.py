@@ -3,13 +3,14 @@
 from typing import Any
 
 from moss.archive.formats import format_of_name, parse_mime
-from moss.errors import InvalidBody, InvalidName, InvalidRequest
+from moss.errors import InvalidBody, InvalidRequest
 from moss.naming.bucket import Bucket, is_valid_object_name, validate_bucket_name
 from moss.node.jobs.kinds.archive import ArchivePlan, make_archive
 from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import id_answer, lower_keys
+from moss.node.server.bucket_rules import check_access
 from moss.node.server.gateway.jobs import bucket_from_json
-from moss.node.server.gateway.lookup import check_bucket
+from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
 from moss.node.server.http import Response
 from moss.units import quote
 
@@ -32,7 +33,7 @@ def start(node: Any, source: Bucket, value: Any) -> Response:
     """Start the job and answer its id."""
     check_bucket(node, source)
     plan = parse_plan(source, value)
-    check_bucket(node, plan.destination)
+    check_access(check_bucket(node, plan.destination), "PUT")
     job = node.jobs.start(
         "archive",
         make_archive(plan, node.engine),
@@ -60,9 +61,11 @@ def parse_plan(source: Bucket, value: Any) -> ArchivePlan:
         validate_bucket_name("")
     assert destination is not None
     name = fields.get("archname") or ""
-    if not isinstance(name, str) or not is_valid_object_name(name):
-        raise InvalidName(f"invalid object name {quote(str(name))}")
+    if not isinstance(name, str):
+        raise InvalidBody("archive: archname must be a string")
     archive_format = _format_of(name, fields.get("mime") or "")
+    if not is_valid_object_name(name):
+        raise InvalidObjectName(f"invalid object name {quote(name)}")
     flags = {field: fields.get(key) or False for key, field in _FLAGS.items()}
     if not all(isinstance(flag, bool) for flag in flags.values()):
         raise InvalidBody(f"archive: {', '.join(_FLAGS)} must be booleans")
@@ -88,7 +91,7 @@ def _format_of(name: str, mime: Any) -> Any:
     extension = next(extension for extension in _EXTENSIONS if name.endswith(extension))
     if mime and mime != extension:
         parse_mime(mime)
-        raise InvalidRequest(f'mime mismatch "{extension}" vs {quote(mime)}')
+        raise InvalidRequest(f'mime mismatch {quote(mime)} vs "{extension}"')
     return found
 
 

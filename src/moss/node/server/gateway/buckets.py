@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -15,10 +16,12 @@ from moss.node.server.answers import (
     parse_action,
     read_action,
 )
+from moss.node.server.bucket_rules import bucket_id
 from moss.node.server.gateway import archive, listing, multiobject, shard_index, summary
-from moss.node.server.gateway.lookup import check_bucket, query_bucket
+from moss.node.server.gateway.lookup import NotRemote, check_bucket, query_bucket, too_short
 from moss.node.server.gateway.props import change_props, check_single_node, default_props, props_document
 from moss.node.server.http import Request, Response
+from moss.units import quote
 from moss.wire import headers
 from moss.wire.bucket import BucketModel
 
@@ -48,9 +51,7 @@ async def get(node: Any, request: Request) -> Response | None:
 
 async def post(node: Any, request: Request) -> Response | None:
     """Serve POST on a bucket: create it, or start a job in it."""
-    if len(request.items) != 3:
-        raise InvalidRequest(f'invalid request URI "{request.path}"')
-    bucket = query_bucket(request, request.items[2])
+    bucket = query_bucket(request, _only_bucket(request))
     message = await read_action(request)
     if message.action == "create-bck":
         return await _create(node, bucket, message.value)
@@ -60,7 +61,9 @@ async def post(node: Any, request: Request) -> Response | None:
         return multiobject.copy(node, bucket, message.value)
     if message.action == "prefetch-listrange":
         check_bucket(node, bucket)
-        raise InvalidRequest(f"prefetch-listrange: expecting remote bucket (have {bucket.cname})")
+        raise NotRemote("prefetch-listrange", bucket)
+    if message.action in _KNOWN_ACTIONS:
+        check_bucket(node, bucket)
     raise _unknown_or_missing(message.action)
 
 
@@ -85,7 +88,7 @@ async def delete(node: Any, request: Request) -> Response | None:
         return multiobject.delete(node, bucket, message.value)
     if message.action == "evict-listrange":
         check_bucket(node, bucket)
-        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+        raise NotRemote("evict-remote-bck", bucket)
     if message.action == "destroy-inventory":
         check_bucket(node, bucket)
         return empty_answer()
@@ -95,7 +98,8 @@ async def delete(node: Any, request: Request) -> Response | None:
 async def head(node: Any, request: Request) -> Response | None:
     """Serve HEAD on a bucket: its properties, and with `bsumm_remote` a summary in two steps."""
     name, _, prefix = request.tail(2).partition("/")
-    presence = request.query.signed("presence")
+    if request.query.get("presence"):
+        request.query.signed("presence")
     bucket = query_bucket(request, name)
     record = check_bucket(node, bucket)
     wants_summary = bool(request.query.get("bsumm_remote"))
@@ -106,7 +110,6 @@ async def head(node: Any, request: Request) -> Response | None:
     answer = {headers.BUCKET_PROPS: msgspec.json.encode(document).decode()}
     if wants_summary:
         return await summary.answer_info(node, request, bucket, prefix, answer)
-    del presence  # every bucket of this node is present: the number only has to be one
     return Response(200, answer)
 
 
@@ -158,14 +161,14 @@ def _evict(node: Any, bucket: Bucket) -> Response:
             node.engine.get_bucket(bucket)
         except BucketNotFound:
             return empty_answer()
-        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+        raise NotRemote("evict-remote-bck", bucket)
     return empty_answer()
 
 
 def _list_buckets(node: Any, request: Request, message: ActionMessage) -> Response:
     wanted = request.query.get("provider")
     provider = parse_provider(wanted) if wanted else None
-    presence = request.query.signed("presence") or 0
+    presence = (request.query.signed("presence") if request.query.get("presence") else 0) or 0
     namespace_text = request.query.get("namespace")
     if provider is not None and provider.is_cloud and presence not in (2, 3, 4):
         raise InvalidRequest(f"{provider.display_name} backend is missing in the cluster configuration")
@@ -204,8 +207,9 @@ def _path_bucket(request: Request) -> Bucket:
 
 
 def _only_bucket(request: Request) -> str:
-    if len(request.items) != 3:
-        raise InvalidRequest(f'invalid request URI "{request.path}"')
+    if len(request.items) != 3 or "/" in request.items[2]:
+        path = unquote(request.path, errors="surrogateescape")
+        raise InvalidRequest(f"invalid request URI {quote(path)}")
     return request.items[2]
 
 
@@ -215,7 +219,7 @@ def _props(record: Any) -> dict[str, Any]:
 
 def document_of(record: Any) -> dict[str, Any]:
     """Return the properties document of a bucket's record."""
-    return props_document(_props(record), record.bucket, bucket_id=record.id, created_ns=record.created_ns)
+    return props_document(_props(record), record.bucket, bucket_id=bucket_id(record), created_ns=record.created_ns)
 
 
 def _check_backend(node: Any, props: dict[str, Any]) -> None:
@@ -239,8 +243,15 @@ def _unknown_or_missing(action: str) -> Exception:
     return InvalidBody(f'invalid action "{action}"')
 
 
+async def refuse_short(node: Any, request: Request) -> Response | None:
+    """Refuse a path that names no bucket."""
+    del node
+    raise too_short(request, 3)
+
+
 ROUTES = [
     ("GET", ("buckets",), get),
+    *((method, ("buckets",), refuse_short) for method in ("POST", "PUT", "DELETE", "HEAD", "PATCH")),
     ("GET", ("buckets", "**"), get),
     ("POST", ("buckets", "**"), post),
     ("PUT", ("buckets", "**"), put),

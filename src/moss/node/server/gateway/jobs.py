@@ -10,10 +10,17 @@ from moss.naming.bucket import Bucket
 from moss.node.jobs import KINDS, JobKind, JobQuery, JobSnapshot, Start, check_ids, find_kind
 from moss.node.jobs.kinds import housekeeping
 from moss.node.server.answers import MESSAGE_BYTES_MAX, decode_json, empty_answer, id_answer, json_answer, lower_keys
-from moss.node.server.gateway.lookup import check_bucket
+from moss.node.server.gateway.lookup import NotRemote, check_bucket
 from moss.node.server.http import Request, Response
 from moss.wire import job as wire
 from moss.wire.bucket import BucketModel
+
+
+class NotEnoughTargets(InvalidRequest):
+    """A job that needs more targets than there are."""
+
+    code = "not-enough-targets"
+
 
 _TYPES = {
     "id": (str,),
@@ -76,6 +83,8 @@ def start(node: Any, value: Any) -> Response:
         check_bucket(node, bucket)
     if kind.start is Start.UNSUPPORTED:
         raise Unsupported(f"cannot start xaction {kind.name} - operation not supported")
+    if kind.name == "put-copies":
+        raise InvalidRequest('cannot start "put-copies": it is driven by writes into a mirrored bucket')
     if kind.start is Start.OWN_API:
         raise InvalidRequest(f'initiating "{kind.name}" must be done via a separate documented API')
     if kind.needs_bucket and bucket is None:
@@ -87,7 +96,7 @@ def start(node: Any, value: Any) -> Response:
 
 def _check_special(node: Any, kind: JobKind, bucket: Bucket | None, message: dict[str, Any]) -> None:
     if kind.name == "rebalance":
-        raise InvalidRequest(f"p[{node.gateway_id}]: not enough targets: have 1, need at least 2")
+        raise NotEnoughTargets(f"{node.gateway_name}: not enough targets: have 1, need at least 2")
     if kind.name == "resilver":
         target = message.get("daemonid", "")
         if not target:
@@ -95,7 +104,7 @@ def _check_special(node: Any, kind: JobKind, bucket: Bucket | None, message: dic
         if target != node.target_id:
             raise InvalidRequest(f"resilver failure: node {target} not present in Smap v1")
     if bucket is not None and kind.name in ("blob-download", "prefetch-listrange", "evict-remote-bck"):
-        raise InvalidRequest(f"{kind.name}: expecting remote bucket (have {bucket.cname})")
+        raise NotRemote(kind.name, bucket)
 
 
 async def stop(node: Any, value: Any) -> Response:

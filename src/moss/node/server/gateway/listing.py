@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from moss.errors import InvalidBody, InvalidName, InvalidRequest, MossError, NotFound
+from moss.errors import InvalidBody, InvalidRequest, MossError, NotFound
 from moss.naming.bucket import Bucket, is_valid_object_name
 from moss.node.config import make_short_id
 from moss.node.server.answers import json_answer, lower_keys
-from moss.node.server.gateway.lookup import check_bucket
+from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
 from moss.node.server.http import Request, Response
 from moss.units import quote
 from moss.wire import headers
@@ -26,14 +26,14 @@ _STORE_PAGE = 1000
 _MESSAGE_KEYS = {"prefix": str, "uuid": str, "props": str, "continuation_token": str, "flags": str, "target": str,
                  "start_after": str, "time_format": str}  # fmt: skip
 _DEFAULT_PROPS = ("name", "size", "cached")
-_GO_TIME = {
-    "": "%d %b %y %H:%M UTC",
-    "02 Jan 06 15:04 MST": "%d %b %y %H:%M UTC",
-    "2006-01-02T15:04:05Z07:00": "%Y-%m-%dT%H:%M:%SZ",
-    "2006-01-02T15:04:05.999999999Z07:00": "%Y-%m-%dT%H:%M:%SZ",
-    "Mon, 02 Jan 2006 15:04:05 MST": "%a, %d %b %Y %H:%M:%S UTC",
-    "02 Jan 06 15:04:05": "%d %b %y %H:%M:%S",
-}
+_RFC822 = "02 Jan 06 15:04 MST"
+# The notation for times is an example: how each part of the reference time is written says how to write it.
+_LAYOUT_WORDS = {
+    "January": "%B", "Jan": "%b", "Monday": "%A", "Mon": "%a", "MST": "UTC", "2006": "%Y", "Z07:00": "Z",
+    "-07:00": "+00:00", "-0700": "+0000", ".999999999": "", "01": "%m", "02": "%d", "03": "%I", "04": "%M",
+    "05": "%S", "06": "%y", "15": "%H", "PM": "%p",
+}  # fmt: skip
+_LAYOUT = re.compile("|".join(map(re.escape, _LAYOUT_WORDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def parse_list_request(value: Any) -> ListRequest:
 
     Raises:
         InvalidBody: a key of the wrong type, a negative page size, flags that are no decimal text.
-        InvalidName: a prefix with `.` or `..` in it.
+        InvalidObjectName: a prefix with `.` or `..` in it.
     """
     if not isinstance(value, dict):
         raise InvalidBody("invalid list-objects message: expecting a JSON object")
@@ -100,7 +100,7 @@ def _page_size(found: Any) -> int:
 def _check_prefix(prefix: str) -> str:
     prefix = prefix.removesuffix("*")
     if prefix and not is_valid_object_name(prefix.rstrip("/") or "x"):
-        raise InvalidName(f"bad list-objects request: invalid prefix {quote(prefix)}")
+        raise InvalidObjectName(f"bad list-objects request: invalid prefix {quote(prefix)}")
     return prefix
 
 
@@ -131,6 +131,10 @@ async def list_objects(node: Any, request: Request, bucket: Bucket, value: Any) 
     check_bucket(node, bucket)
     if wanted.flags & ListFlag.NOT_CACHED:
         raise InvalidRequest(f"{bucket.cname} is not a remote bucket - cannot list 'not cached' objects")
+    if wanted.flags & ListFlag.INVENTORY and lower_keys(value).get("start_after"):
+        text = "invalid list via native bucket inventory: start_after is not supported"
+        place = f"{bucket.cname}: the request to list via native bucket inventory has invalid or unsupported flags"
+        raise InvalidRequest(f"{place}: {text}")
     if wanted.flags & (ListFlag.DIFF | ListFlag.INVENTORY):
         raise InvalidRequest(f"{bucket.cname} is not a remote bucket - cannot compare or list inventories")
     target = value.get("target")
@@ -202,9 +206,10 @@ def _folder_entries(node: Any, bucket: Bucket, wanted: ListRequest) -> Iterator[
 def _archive_entries(node: Any, bucket: Bucket, wanted: ListRequest) -> Iterator[ObjectEntry]:
     """Yield objects, and behind each archive its members."""
     after = _byte_order(wanted.after)
-    begin = _parent_archive(wanted.after) or wanted.after
+    # The token, or what is listed from, may be an archive or lie in one: its members come behind it.
+    begin = _parent_archive(wanted.after + "/") or wanted.after
     records: Iterable[Any] = _records(node, bucket, _parent_archive(wanted.prefix) or wanted.prefix, begin)
-    if begin != wanted.after:
+    if begin.endswith(_ARCHIVE_ENDINGS):
         records = _with_parent(node, bucket, begin, records)
     for record in records:
         members = _members(node, bucket, record) if record.name.endswith(_ARCHIVE_ENDINGS) else None
@@ -264,4 +269,5 @@ def _format_custom(custom: dict[str, str]) -> str:
 
 
 def _format_time(ns: int, layout: str) -> str:
-    return time.strftime(_GO_TIME.get(layout, _GO_TIME[""]), time.gmtime(ns // 1_000_000_000))
+    form = _LAYOUT.sub(lambda found: _LAYOUT_WORDS[found[0]], (layout or _RFC822).replace("%", "%%"))
+    return time.strftime(form, time.gmtime(ns // 1_000_000_000))

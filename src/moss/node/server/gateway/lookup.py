@@ -1,10 +1,14 @@
 """Which bucket a request means, and whether it is there."""
 
+import re
 from typing import Any
+from urllib.parse import unquote
 
-from moss.errors import BucketNotFound
+from moss.errors import BucketNotFound, InvalidName, InvalidRequest
 from moss.naming.bucket import Bucket, parse_namespace, parse_provider, validate_bucket_name
 from moss.node.server.http import Request
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class BackendMissing(BucketNotFound):
@@ -22,6 +26,33 @@ class BackendMissing(BucketNotFound):
             reason = f'remote cluster "{bucket.namespace.uuid}" is not attached'
         text = f"{gateway_name}: failed to lookup bucket {bucket.cname}, err: {reason}"
         super().__init__(bucket.cname, is_remote=True, message=text)
+
+
+class InvalidObjectName(InvalidName):
+    """An object name or prefix with `.` or `..` components, a trailing slash, or a leading `~/`."""
+
+    code = "invalid-object-name"
+
+
+class NotRemote(InvalidRequest):
+    """An operation that only buckets of a cloud or another cluster have."""
+
+    code = "not-remote"
+
+    def __init__(self, action: str, bucket: Bucket) -> None:
+        super().__init__(f"{action}: expecting remote bucket (have {bucket.cname})")
+
+
+def check_escapes(request: Request) -> None:
+    """Refuse a path with a percent sign that begins no escape."""
+    if "%" in request.path and _BAD_ESCAPE.search(request.path):
+        raise InvalidRequest(f"invalid URL escape in {request.path}")
+
+
+def too_short(request: Request, expected: int) -> InvalidRequest:
+    """Build the error of a path with too few items."""
+    path = unquote(request.path, errors="surrogateescape").lstrip("/")
+    return InvalidRequest(f"URL '{path}' is too short: expected {expected} items, got {len(request.items)}")
 
 
 def query_bucket(request: Request, name: str) -> Bucket:

@@ -1,24 +1,27 @@
 """Deleting and copying many objects: the requests of the jobs. Source: spec/rest-data.md 3.10, 6.1."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from moss.errors import BucketExists, InvalidBody
+from moss.errors import BucketExists, InvalidBody, InvalidRequest
 from moss.naming.bucket import Bucket, validate_bucket_name
 from moss.node.jobs.kinds import listrange
 from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import id_answer, lower_keys
+from moss.node.server.bucket_rules import check_access, decode_rules
 from moss.node.server.gateway.jobs import bucket_from_json
 from moss.node.server.gateway.lookup import check_bucket
 from moss.node.server.http import Response
+from moss.units import quote
 
 _WORKERS_MAX = 64
 
 
 def delete(node: Any, bucket: Bucket, value: Any) -> Response:
     """Start a `delete-listrange` job and answer its id."""
-    check_bucket(node, bucket)
+    check_access(check_bucket(node, bucket), "DELETE-OBJECT")
     fields = _fields(value)
     selection = parse_selection(fields)
     work = listrange.delete_objects(node.engine, bucket, selection, is_recursive=not fields.get("non-recurs"))
@@ -33,6 +36,9 @@ def copy(node: Any, source: Bucket, value: Any) -> Response:
     if destination is None:
         validate_bucket_name("")
     assert destination is not None
+    if fields.get("synchronize") and fields.get("prepend"):
+        text = "is incompatible with the request to synchronize buckets"
+        raise InvalidRequest(f"prepend option ({quote(str(fields['prepend']))}) {text}")
     plan = listrange.CopyPlan(
         source=source,
         destination=destination,
@@ -50,6 +56,8 @@ def copy(node: Any, source: Bucket, value: Any) -> Response:
             node.engine.create_bucket(destination, msgspec.json.encode(msgspec.json.decode(record.props)))
         except BucketExists:
             pass
+        check_access(node.engine.get_bucket(destination), "PUT", "APPEND", "DELETE-OBJECT", "MOVE-OBJECT")
+        plan = replace(plan, checksum_type=decode_rules(node.engine.get_bucket(destination).props).checksum.type)
     work = listrange.copy_objects(node.engine, plan)
     job = node.jobs.start(
         "copy-listrange", work, bucket=source, source=source, destination=destination, workers=_workers(fields)

@@ -10,10 +10,9 @@ from typing import Any
 from moss.errors import InvalidBody
 from moss.naming.bucket import Bucket
 from moss.node.config.schema import CHECKSUM_TYPES
-from moss.node.config.values import parse_duration_ns, parse_size_text
+from moss.node.config.values import format_size, parse_duration_ns, parse_size_text
 
 _ACCESS_ALL = str(2**64 - 1)
-_AIS_BID_BIT = 1 << 63
 # Feature bits that mean something to a bucket; others are dropped.
 _BUCKET_FEATURES = sum(1 << bit for bit in (1, 4, 9, 11, 12, 14, 18, 21, 24))
 _COLD_GET_EXCLUSIVE = (1 << 11) | (1 << 12)
@@ -23,6 +22,7 @@ _EXTRA_KEYS = {
     "gcp": ("application_creds",),
     "oci": ("region",),
 }
+_WRITE_POLICIES = ("immediate", "delayed", "never")
 _EXTRA_INTS = frozenset({"max_pagesize", "multipart_size"})
 _EXTRA_CUSTOM_MAX = 128
 _READ_ONLY = frozenset({"provider", "Renamed", "bid", "created"})
@@ -61,7 +61,6 @@ def change_props(props: Mapping[str, Any], change: Any) -> dict[str, Any]:
 
 def props_document(props: Mapping[str, Any], bucket: Bucket, *, bucket_id: int, created_ns: int) -> dict[str, Any]:
     """Return the document of spec/rest-data.md 3.5."""
-    bid = bucket_id if bucket.is_remote else bucket_id | _AIS_BID_BIT
     return {
         "backend_bck": props["backend_bck"],
         "write_policy": props["write_policy"],
@@ -76,7 +75,7 @@ def props_document(props: Mapping[str, Any], bucket: Bucket, *, bucket_id: int, 
         "lru": props["lru"],
         "access": props["access"],
         "features": props["features"],
-        "bid": str(bid),
+        "bid": str(bucket_id),
         "created": str(created_ns),
         "versioning": props["versioning"],
     }
@@ -154,13 +153,29 @@ def _check(props: Mapping[str, Any]) -> None:
     if len(custom) > _EXTRA_CUSTOM_MAX:
         raise InvalidBody(f"invalid extra.custom: too long ({len(custom)} > {_EXTRA_CUSTOM_MAX})")
     size = props["chunks"]["chunk_size"]
-    if parse_size_text(size) and not 1024 <= parse_size_text(size) <= 5 * 1024**3:
-        raise InvalidBody(f"expecting chunks.chunk_size in the range [1KiB, 5GiB], got {size}")
+    chunk_bytes = parse_size_text(size)
+    if chunk_bytes and not 1024 <= chunk_bytes <= 5 * 1024**3:
+        found = f"{chunk_bytes} ({format_size(chunk_bytes)})"
+        raise InvalidBody(f"expecting chunks.chunk_size in the range [1KiB, 5GiB], got {found}")
+    if props["mirror"]["enabled"] and parse_size_text(props["chunks"]["objsize_limit"]):
+        raise InvalidBody(
+            "n-way mirroring and chunking cannot be enabled at the same time on the same bucket"
+            " (MPU chunking is still allowed)"
+        )
+    _check_write_policy(props["write_policy"])
     if int(props["features"]) & _COLD_GET_EXCLUSIVE == _COLD_GET_EXCLUSIVE:
-        raise InvalidBody("features Disable-Cold-GET and Streaming-Cold-GET are mutually exclusive")
+        raise InvalidBody('feature flags "Disable-Cold-GET" and "Streaming-Cold-GET" are mutually exclusive')
     backend = props["backend_bck"]
     if backend["name"] and backend["provider"] in ("", "ais") and not backend["namespace"]["uuid"]:
         raise InvalidBody(f'backend bucket "ais://{backend["name"]}" must be remote')
+
+
+def _check_write_policy(policies: Mapping[str, str]) -> None:
+    for policy in policies.values():
+        if policy not in _WRITE_POLICIES:
+            raise InvalidBody(f'invalid write policy "{policy}" (expecting one of [{" ".join(_WRITE_POLICIES)}])')
+    if policies["data"] == "never":
+        raise InvalidBody('invalid write policy for data: "never" not implemented yet')
 
 
 def check_single_node(props: Mapping[str, Any], bucket: Bucket) -> None:

@@ -27,6 +27,7 @@ async def answer(node: Any, request: Request, message: ActionMessage) -> Respons
     job_id, prefix = value.get("uuid") or "", value.get("prefix") or ""
     if not isinstance(job_id, str) or not isinstance(prefix, str):
         raise InvalidBody("summary-bck: uuid and prefix must be strings")
+    prefix = prefix.removesuffix("*")
     if job_id:
         is_over, rows = await find_result(node, job_id, "summary-bck")
         return json_answer(request, rows) if is_over else json_answer(request, [], 202)
@@ -110,7 +111,7 @@ def summarize(node: Any, bucket: Bucket, prefix: str, job: Job, *, is_present: b
         "ObjCount": {"obj_count_present": str(count), "obj_count_remote": "0"},
         "ObjSize": {
             "obj_min_size": smallest or 0,
-            "obj_avg_size": total // count if count else 0,
+            "obj_avg_size": (2 * total + count) // (2 * count) if count else 0,
             "obj_max_size": largest,
         },
         "TotalSize": {

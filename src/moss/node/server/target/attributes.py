@@ -4,17 +4,17 @@ import urllib.parse
 from email.utils import formatdate
 from typing import Any
 
-import msgspec
-
 from moss.errors import InvalidBody, InvalidRequest
 from moss.naming.bucket import Bucket
+from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.http import Request
 from moss.node.server.redirects import to_base36
 from moss.node.storage.objects import ObjectAttributes, ObjectRecord
 from moss.units import quote
 from moss.wire import headers
 
-CUSTOM_BYTES_MAX = 2048
+CUSTOM_BYTES_MAX = 2048  # of one request
+CUSTOM_TOTAL_BYTES_MAX = 16 << 10  # of one object, whatever is added by and by: it has to fit into headers
 _RESERVED = ("\x01", "\udce3/\udcbd")  # the reference keeps these bytes for itself: 01, and e3 2f bd
 
 
@@ -110,18 +110,17 @@ def parse_attributes(request: Request, bucket_record: Any) -> ObjectAttributes:
     Raises:
         InvalidRequest: custom metadata that cannot be stored, an unknown checksum type.
     """
-    props = msgspec.json.decode(bucket_record.props) if bucket_record.props else {}
-    bucket_type = props.get("checksum", {}).get("type", "xxhash2")
+    rules = decode_rules(bucket_record.props)
     kind = request.headers.get(headers.CHECKSUM_TYPE, "")
     value = request.headers.get(headers.CHECKSUM_VALUE, "")
     announced = bool(kind and value and kind != "none")
     version = request.headers.get(headers.VERSION)
     return ObjectAttributes(
         previous_version=version or None,
-        versioning=props.get("versioning", {}).get("enabled", True),
+        versioning=rules.versioning.enabled,
         custom=_given_custom(request),
         load_previous=not request.query.boolean("skip_vc"),
-        checksum_type=kind if announced else bucket_type,
+        checksum_type=kind if announced else rules.checksum.type,
         checksum_value=value if announced else "",
     )
 
@@ -159,15 +158,15 @@ def parse_custom(value: Any, cname: str) -> dict[str, str]:
     return custom
 
 
-def check_custom_size(custom: dict[str, str], place: str = "") -> None:
+def check_custom_size(custom: dict[str, str], place: str = "", limit: int = CUSTOM_BYTES_MAX) -> None:
     """Refuse metadata that is too large or holds reserved bytes.
 
     Raises:
-        InvalidRequest: more than `CUSTOM_BYTES_MAX` bytes in keys and values together.
+        InvalidRequest: more than `limit` bytes in keys and values together.
     """
     size = sum(len(text.encode("utf-8", "surrogateescape")) for pair in custom.items() for text in pair)
-    if size > CUSTOM_BYTES_MAX:
-        raise InvalidRequest(f"{place}custom metadata: total size {size} exceeds max {CUSTOM_BYTES_MAX} bytes")
+    if size > limit:
+        raise InvalidRequest(f"{place}custom metadata: total size {size} exceeds max {limit} bytes")
     if any(mark in text for pair in custom.items() for text in pair for mark in _RESERVED):
         raise InvalidRequest(f"{place}custom metadata: reserved bytes")
 

@@ -3,14 +3,17 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
-from moss.archive.formats import Format, parse_mime
+from moss.archive.formats import MAGIC_BYTES, Format, format_of_magic, format_of_name, parse_mime
+from moss.archive.reader import Kind, read_members
 from moss.archive.writer import make_framer
 from moss.errors import ChecksumMismatch, InvalidRequest, MemberNotFound, MossError, ObjectNotFound
 from moss.naming.bucket import Bucket, is_valid_member_path
+from moss.node.delivery import verified_pieces
 from moss.node.server.http import Request, Response
 from moss.units import quote
 from moss.wire import headers
@@ -34,38 +37,103 @@ def is_wanted(request: Request) -> bool:
     return "archmode" in query and bool(query.get("archmode") or query.get("archregx"))
 
 
-async def answer(node: Any, request: Request, bucket: Bucket, name: str) -> tuple[Response | None, int]:
-    """Answer with one member, or with a TAR of all that match; returns also the bytes of payload."""
+def check_query(request: Request, name: str) -> None:
+    """Refuse selections that contradict themselves, before anyone is asked.
+
+    Raises:
+        InvalidRequest: a member path together with a mode, or an impossible one of either.
+    """
     query = request.query
     path = query.get("archpath").removeprefix("/")
-    if path and "archmode" in query and query.get("archmode"):
-        raise InvalidRequest("archpath and archregx/archmode are mutually exclusive")
+    if "archmode" in query and (query.get("archmode") or query.get("archregx")):
+        make_matcher(query.get("archmode"), "")
+        if path:
+            raise InvalidRequest("archpath and archregx/archmode are mutually exclusive")
+    if path and not is_valid_member_path(path):
+        raise InvalidRequest(f"invalid archpath {quote(path)} (oname: {quote(name)})")
+
+
+async def answer(node: Any, request: Request, bucket: Bucket, name: str) -> tuple[Response | None, int]:
+    """Answer with one member, or with a TAR of all that match; returns also the bytes of payload."""
+    check_query(request, name)
     if headers.RANGE in request.headers:
         raise RangeOfArchive(f"cannot range-read archived content range: {request.headers[headers.RANGE]}")
-    shard_name = _shard_name(name, query.get("archmime"))
-    if path:
-        return await _one(node, request, bucket, name, shard_name, path)
-    return await _many(node, request, bucket, name, shard_name)
-
-
-def _shard_name(name: str, mime: str) -> str:
-    """Return the name whose extension says how to read the archive."""
-    return f"{name}{parse_mime(mime).value}" if mime else name
-
-
-async def _one(
-    node: Any, request: Request, bucket: Bucket, name: str, shard_name: str, path: str
-) -> tuple[Response | None, int]:
-    if not is_valid_member_path(path):
-        raise InvalidRequest(f"invalid archpath {quote(path)} (oname: {quote(name)})")
-    path = path.removeprefix(f"{name}/")
-    record = await asyncio.to_thread(_head, node, bucket, name)
+    shard = await asyncio.to_thread(_open, node, bucket, name, request.query.get("archmime"))
+    path = request.query.get("archpath").removeprefix("/")
+    if not path:
+        return await _many(node, request, shard)
     answer_headers = {headers.CONTENT_TYPE: headers.OCTET_STREAM}
-    payload = await asyncio.to_thread(_payload, node, bucket, record, shard_name, path)
+    payload = await asyncio.to_thread(shard.payload, path.removeprefix(f"{name}/"))
     if len(payload) <= _PIECE_BYTES:
         return Response(200, answer_headers, bytes(payload)), len(payload)
     await request.writer.stream(200, answer_headers, _windows(payload), len(payload))
     return None, len(payload)
+
+
+@dataclass(slots=True)
+class _Shard:
+    """An archive that is being read.
+
+    Attributes:
+        forced: the format that the client says it has although its name says another; read by scanning.
+    """
+
+    node: Any
+    bucket: Bucket
+    record: Any
+    forced: Format | None = None
+
+    @property
+    def cname(self) -> str:
+        return self.bucket.cname_of(self.record.name)
+
+    def payload(self, path: str) -> memoryview:
+        """Return the checked bytes of one member."""
+        return self.payloads([path])[0]
+
+    def payloads(self, paths: list[str]) -> list[memoryview]:
+        """Return the checked bytes of several members.
+
+        Raises:
+            MemberNotFound, BadArchive, ChecksumMismatch: of the first one that cannot be had.
+        """
+        if self.forced is not None:
+            found = {member.name.removeprefix("/"): payload for member, payload in self._scan()}
+            hits = [found.get(path, MemberNotFound(path, self.cname)) for path in paths]
+        else:
+            shards = self.node.shards
+            hits = shards.resolve(self.record.extent, self.record.name, paths, cname=self.cname)
+        return [_bytes_of(self.node, hit, path, self.cname) for path, hit in zip(paths, hits, strict=True)]
+
+    def names(self) -> list[str]:
+        if self.forced is not None:
+            return list(dict.fromkeys(member.name for member, _ in self._scan()))
+        return [member.name for member in self.node.shards.list_members(self.record.extent, self.record.name)]
+
+    def _scan(self) -> Iterator[Any]:
+        data = b"".join(verified_pieces(self.node.engine, self.record.extent, self.cname))
+        assert self.forced is not None
+        return ((member, payload) for member, payload in read_members(data, self.forced) if member.kind is Kind.FILE)
+
+
+def _open(node: Any, bucket: Bucket, name: str, mime: str) -> _Shard:
+    """Look an archive up; `mime` may say what it is when its name does not, or says something else.
+
+    Raises:
+        ObjectNotFound: no such object.
+        InvalidRequest: the content is not what `mime` says.
+    """
+    record = _head(node, bucket, name)
+    if not mime:
+        return _Shard(node, bucket, record)
+    said = parse_mime(mime)
+    head = node.engine.read(bucket, name, 0, min(MAGIC_BYTES, record.size))
+    shown = format_of_magic(head)
+    if shown is not None and shown is not said:
+        raise InvalidRequest(f"{bucket.cname_of(name)}: content is {shown.value}, not {said.value}")
+    # A table of members is kept for each version of a shard: it must be that of what its name promises.
+    promised = format_of_name(name) or shown
+    return _Shard(node, bucket, record, None if promised is said else said)
 
 
 def _head(node: Any, bucket: Bucket, name: str) -> Any:
@@ -73,13 +141,6 @@ def _head(node: Any, bucket: Bucket, name: str) -> Any:
         return node.engine.head(bucket, name)
     except ObjectNotFound:
         raise ObjectNotFound(bucket.cname_of(name), node=node.target_name) from None
-
-
-def _payload(node: Any, bucket: Bucket, record: Any, shard_name: str, path: str) -> memoryview:
-    """Return the checked bytes of one member."""
-    cname = bucket.cname_of(record.name)
-    hit = node.shards.resolve(record.extent, shard_name, [path], cname=cname)[0]
-    return _bytes_of(node, hit, path, cname)
 
 
 def _bytes_of(node: Any, hit: Any, path: str, cname: str) -> memoryview:
@@ -105,16 +166,14 @@ def _windows(payload: memoryview) -> Iterator[list[memoryview]]:
 # -- many -------------------------------------------------------------------------------------------
 
 
-async def _many(node: Any, request: Request, bucket: Bucket, name: str, shard_name: str) -> tuple[Response | None, int]:
+async def _many(node: Any, request: Request, shard: _Shard) -> tuple[Response | None, int]:
     matches = make_matcher(request.query.get("archmode"), request.query.get("archregx"))
-    record = await asyncio.to_thread(_head, node, bucket, name)
-    found = await asyncio.to_thread(node.shards.list_members, record.extent, shard_name)
-    paths = [member.name for member in found if matches(member.name)]
+    paths = [name for name in await asyncio.to_thread(shard.names) if matches(name)]
     if not paths:
-        raise MemberNotFound(request.query.get("archregx"), bucket.cname_of(name), node=node.target_name)
-    windows = _framed(node, bucket, record, shard_name, paths)
-    await request.writer.stream(200, {headers.CONTENT_TYPE: Format.TAR.content_type}, windows)
-    return None, sum(member.size for member in found if matches(member.name))
+        raise MemberNotFound(request.query.get("archregx"), shard.cname, node=node.target_name)
+    counted = [0]
+    await request.writer.stream(200, {headers.CONTENT_TYPE: Format.TAR.content_type}, _framed(shard, paths, counted))
+    return None, counted[0]
 
 
 def make_matcher(mode: str, pattern: str) -> Callable[[str], bool]:
@@ -151,12 +210,11 @@ def _sample_key(path: str) -> str:
     return f"{folder}{slash}{stem if dot else base}"
 
 
-def _framed(node: Any, bucket: Bucket, record: Any, shard_name: str, paths: list[str]) -> Iterator[list[Any]]:
+def _framed(shard: _Shard, paths: list[str], counted: list[int]) -> Iterator[list[Any]]:
     framer = make_framer(Format.TAR)
-    cname = bucket.cname_of(record.name)
     for at in range(0, len(paths), _WINDOW_MEMBERS):
         window = paths[at : at + _WINDOW_MEMBERS]
-        hits = node.shards.resolve(record.extent, shard_name, window, cname=cname)
-        payloads = [_bytes_of(node, hit, path, cname) for path, hit in zip(window, hits, strict=True)]
+        payloads = shard.payloads(window)
+        counted[0] += sum(map(len, payloads))
         yield framer.frame(window, [len(payload) for payload in payloads], payloads)
     yield framer.finish()

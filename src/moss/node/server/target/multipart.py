@@ -18,8 +18,10 @@ from moss.naming.bucket import Bucket
 from moss.node.config import make_short_id
 from moss.node.server.answers import empty_answer, id_answer, lower_keys
 from moss.node.server.http import Request, Response
+from moss.units import quote
 
 _PART_NUMBER_MAX = 9999
+_POSSIBLE_ID = re.compile(r"[!-.0-\[\]-~]{8,128}\Z")
 _ID = re.compile(r"[A-Za-z0-9]{8,32}\Z")
 
 
@@ -137,10 +139,10 @@ async def complete(node: Any, request: Request, bucket: Bucket, name: str, value
         raise InvalidRequest(f"{cname}: upload {upload_id} has no chunks")
     if len(listed) != len(parts):
         text = f"partial completion is not allowed: requested {len(listed)} parts, have {len(parts)}"
-        raise InvalidRequest(f"{cname}: {text}")
-    for position, number in enumerate(sorted(listed), 1):
-        if number != position or number not in parts:
-            raise InvalidRequest(f"{cname}: parts must be exactly 1..{len(parts)}: got {number} at position {position}")
+        raise InvalidRequest(text)
+    for position, number in enumerate(sorted(listed)):
+        if number != position + 1 or number not in parts:
+            raise InvalidRequest(f"parts must be exactly 1..{len(parts)}: got {number} at position {position}")
     # Whoever renames the folder first completes the upload; a second request finds it gone.
     taken = folder.with_name(f"{upload_id}.done")
     try:
@@ -178,8 +180,8 @@ def _parts(folder: Path) -> set[int]:
 async def abort(node: Any, request: Request, bucket: Bucket, name: str) -> Response:
     """Drop an upload and its parts."""
     upload_id = request.query.get("uploadId")
-    if not upload_id:
-        raise InvalidRequest(f"{bucket.cname_of(name)}: missing uploadId")
+    if not _POSSIBLE_ID.match(upload_id):
+        raise InvalidRequest(f"{bucket.cname_of(name)}: invalid uploadId {quote(upload_id)}")
     folder = await asyncio.to_thread(_open, node, bucket, name, upload_id)
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return empty_answer()

@@ -8,19 +8,29 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from moss.errors import InvalidBody, InvalidName, InvalidRequest, NotFound, ObjectNotFound, SegmentGone, Unsupported
+from moss.errors import (
+    ChecksumMismatch,
+    InvalidBody,
+    InvalidRequest,
+    NotFound,
+    ObjectNotFound,
+    SegmentGone,
+    Unsupported,
+)
 from moss.naming.bucket import Bucket, is_valid_object_name, parse_object_uname
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.kinds import shard_index
 from moss.node.jobs.kinds.listrange import CopyPlan, copy_object
 from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import MESSAGE_BYTES_MAX, empty_answer, parse_action, read_action
-from moss.node.server.gateway.lookup import check_bucket, query_bucket
+from moss.node.server.bucket_rules import decode_rules
+from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket, query_bucket, too_short
 from moss.node.server.http import Face, Request, Response
 from moss.node.server.target import attributes, members, multipart, ranges
-from moss.node.storage.objects import ObjectRecord
+from moss.node.storage.objects import ObjectAttributes, ObjectRecord, make_hasher
 from moss.units import quote
 from moss.wire import headers
+from moss.wire.query import parse_bool
 
 # Bodies up to this size are stored in one piece; larger ones are streamed to disk.
 SMALL_BODY_BYTES_MAX = 1 << 20
@@ -36,10 +46,13 @@ class NotRedirected(InvalidRequest):
         super().__init__(f"{node_name}: {method}(obj) is expected to be redirected")
 
 
-class InvalidObjectName(InvalidName):
-    """An object name with `.` or `..` components, a trailing slash, or a leading `~/`."""
+class BadUpload(ChecksumMismatch):
+    """A body that is not what its checksum header announced."""
 
-    code = "invalid-object-name"
+    code = "bad-upload"
+
+    def __init__(self, error: ChecksumMismatch) -> None:
+        super().__init__(f"BAD DATA CHECKSUM: {error.name}", expected=error.expected, found=error.found)
 
 
 class NothingToDelete(NotFound):
@@ -60,11 +73,17 @@ def object_of(node: Any, request: Request) -> tuple[Bucket, str, Any]:
     """
     if request.face is Face.TARGET and request.method not in ("GET", "HEAD") and not request.query.is_redirected:
         raise NotRedirected(node.target_name, request.method)
-    bucket = query_bucket(request, request.items[2])
-    name = request.tail(3)
-    if not is_valid_object_name(name.rstrip("/") if request.method == "HEAD" else name):
+    bucket, name = query_bucket(request, request.items[2]), object_name(request)
+    if not name:
+        raise too_short(request, 4)
+    if not is_valid_object_name(name.rstrip("/") if request.method in ("HEAD", "POST") else name):
         raise InvalidObjectName(f"invalid object name {quote(name)}")
     return bucket, name, check_bucket(node, bucket)
+
+
+def object_name(request: Request) -> str:
+    """Return the object name of a path; slashes in front of it do not count."""
+    return request.tail(3).lstrip("/")
 
 
 # -- read -------------------------------------------------------------------------------------------
@@ -73,12 +92,14 @@ def object_of(node: Any, request: Request) -> tuple[Bucket, str, Any]:
 async def get(node: Any, request: Request) -> Response | None:
     """Serve GET on an object: whole, one range, or members of an archive."""
     begin_ns = time.monotonic_ns()
-    bucket, name, _ = object_of(node, request)
+    bucket, name, bucket_record = object_of(node, request)
+    _refuse_foreign_reads(request, bucket)
     try:
         if members.is_wanted(request):
             answer, size = await members.answer(node, request, bucket, name)
         else:
-            answer, size = await _get_whole(node, request, bucket, name)
+            hashes_range = decode_rules(bucket_record.props).checksum.enable_read_range
+            answer, size = await _get_whole(node, request, bucket, name, hashes_range=hashes_range)
     except ObjectNotFound:
         raise
     except Exception:
@@ -89,7 +110,18 @@ async def get(node: Any, request: Request) -> Response | None:
     return answer
 
 
-async def _get_whole(node: Any, request: Request, bucket: Bucket, name: str) -> tuple[Response | None, int]:
+def _refuse_foreign_reads(request: Request, bucket: Bucket) -> None:
+    """Refuse reads through transformers and blob downloads, which need what this node has not."""
+    if request.query.get("etl_name"):
+        raise Unsupported("cannot transform objects - not implemented yet")
+    threshold = request.headers.get("Ais-Blob-Threshold") or "0"
+    if parse_bool(request.headers.get("Ais-Blob-Download", "")) or threshold != "0":
+        raise InvalidRequest(f"blob-downloader is not supported for local buckets: {bucket.cname}")
+
+
+async def _get_whole(
+    node: Any, request: Request, bucket: Bucket, name: str, *, hashes_range: bool
+) -> tuple[Response | None, int]:
     wanted = request.headers.get(headers.RANGE)
     for attempt in range(_READ_TRIES):
         record = await asyncio.to_thread(_head, node, bucket, name)
@@ -99,6 +131,8 @@ async def _get_whole(node: Any, request: Request, bucket: Bucket, name: str) -> 
         if wanted:
             status = 206
             answer |= {"Accept-Ranges": "bytes", headers.CONTENT_RANGE: f"bytes {start}-{stop - 1}/{record.size}"}
+            if hashes_range:
+                answer |= await asyncio.to_thread(_hash_range, node.engine, record, bucket, start, stop)
         try:
             if stop - start <= SMALL_BODY_BYTES_MAX:
                 body = await asyncio.to_thread(_read, node.engine, record, bucket.cname_of(name), start, stop)
@@ -120,6 +154,13 @@ def _head(node: Any, bucket: Bucket, name: str) -> ObjectRecord:
         raise ObjectNotFound(bucket.cname_of(name), node=node.target_name) from None
 
 
+def _hash_range(engine: Any, record: ObjectRecord, bucket: Bucket, start: int, stop: int) -> dict[str, str]:
+    hasher = make_hasher(record.checksum_type)
+    for piece in verified_pieces(engine, record.extent, bucket.cname_of(record.name), start, stop):
+        hasher.update(piece)
+    return {headers.CHECKSUM_VALUE: hasher.hexdigest()} if record.checksum_value else {}
+
+
 def _read(engine: Any, record: ObjectRecord, cname: str, start: int, stop: int) -> bytes:
     return b"".join(verified_pieces(engine, record.extent, cname, start, stop))
 
@@ -133,7 +174,7 @@ async def head(node: Any, request: Request) -> Response | None:
     """Serve HEAD on an object: all attributes, or with `props` those that are listed."""
     begin_ns = time.monotonic_ns()
     bucket, name, _ = object_of(node, request)
-    presence = request.query.signed("presence") or 0
+    presence = (request.query.signed("presence") if request.query.get("presence") else 0) or 0
     record = await asyncio.to_thread(_head, node, bucket, name)
     if presence == 5:
         raise InvalidRequest(f"{bucket.cname_of(name)} is present in the cluster")
@@ -163,8 +204,16 @@ async def put(node: Any, request: Request) -> Response | None:
         if request.query.get(parameter):
             raise Unsupported(f"cannot {what} - not implemented yet")
     given = attributes.parse_attributes(request, bucket_record)
+    make_hasher(given.checksum_type)
     try:
+        same = await asyncio.to_thread(_same_object, node, bucket, name, given) if given.checksum_value else None
+        if same is not None:
+            await _read_and_compare(request, bucket.cname_of(name), given)
+            return Response(200, attributes.describe(same))
         record = await _store(node, request, bucket, name, given)
+    except ChecksumMismatch as error:
+        node.metrics.add("err.put.n")
+        raise BadUpload(error) from None
     except Exception:
         node.metrics.add("err.put.n")
         raise
@@ -173,7 +222,26 @@ async def put(node: Any, request: Request) -> Response | None:
     return Response(200, attributes.describe(record))
 
 
-async def _store(node: Any, request: Request, bucket: Bucket, name: str, given: Any) -> ObjectRecord:
+def _same_object(node: Any, bucket: Bucket, name: str, given: ObjectAttributes) -> ObjectRecord | None:
+    """Return the stored object if it has the checksum that the writer announces."""
+    try:
+        record = node.engine.head(bucket, name)
+    except ObjectNotFound:
+        return None
+    announced = (given.checksum_type, given.checksum_value)
+    return record if (record.checksum_type, record.checksum_value) == announced else None
+
+
+async def _read_and_compare(request: Request, cname: str, given: ObjectAttributes) -> None:
+    """Read a body that need not be stored; it still has to be what it says."""
+    hasher = make_hasher(given.checksum_type)
+    async for chunk in request.body_chunks():
+        hasher.update(chunk)
+    if hasher.hexdigest() != given.checksum_value:
+        raise ChecksumMismatch(cname, expected=given.checksum_value, found=hasher.hexdigest())
+
+
+async def _store(node: Any, request: Request, bucket: Bucket, name: str, given: ObjectAttributes) -> ObjectRecord:
     if request.content_length is not None and request.content_length <= SMALL_BODY_BYTES_MAX:
         body = await request.read(SMALL_BODY_BYTES_MAX)
         if len(body) != request.content_length:
@@ -236,7 +304,7 @@ async def patch(node: Any, request: Request) -> Response | None:
     changes = attributes.parse_custom(message.value, bucket.cname_of(name))
     record = await asyncio.to_thread(_head, node, bucket, name)
     custom = changes if request.query.boolean("set-new-custom") else record.custom | changes
-    attributes.check_custom_size(custom, f"{bucket.cname_of(name)}: ")
+    attributes.check_custom_size(custom, f"{bucket.cname_of(name)}: ", attributes.CUSTOM_TOTAL_BYTES_MAX)
     await asyncio.wrap_future(await asyncio.to_thread(node.engine.update_custom, bucket, name, custom))
     return empty_answer()
 
@@ -257,13 +325,18 @@ async def post(node: Any, request: Request) -> Response | None:
 
 
 async def _rename(node: Any, bucket: Bucket, name: str, new_name: str) -> Response:
+    check_new_name(bucket, name, new_name)
+    await asyncio.to_thread(_copy_one, node, bucket, name, bucket, new_name)
+    await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
+    return empty_answer()
+
+
+def check_new_name(bucket: Bucket, name: str, new_name: str) -> None:
+    """Refuse impossible new names, and the name that the object has."""
     if not is_valid_object_name(new_name):
         raise InvalidObjectName(f"invalid object name {quote(new_name)}")
     if new_name == name:
         raise InvalidRequest(f"cannot rename {bucket.cname_of(name)} to self, nothing to do")
-    await asyncio.to_thread(_copy_one, node, bucket, name, bucket, new_name)
-    await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
-    return empty_answer()
 
 
 HANDLERS = {"GET": get, "HEAD": head, "PUT": put, "POST": post, "PATCH": patch, "DELETE": delete}

@@ -66,15 +66,17 @@ def _parse(text: str, part: str, size: int) -> tuple[int, int] | None:
     if not dash:
         raise _invalid(text, "-")
     if not first:
-        if not _is_number(last):
+        if not last or last.startswith("-"):
             raise RangeNotSatisfiable(f'read range "{part}" is invalid as per RFC 7233 Section 2.1')
+        if not _is_number(last):
+            raise RangeNotSatisfiable(f'read range "{part}" is invalid (see RFC 7233 Section 2.1)')
         count = min(int(last), size)
         return (size - count, size) if count else None
     if not _is_number(first):
-        raise _invalid(text, "start")
+        raise _invalid(part, "start")
     start = int(first)
     if last and (not _is_number(last) or int(last) < start):
-        raise _invalid(text, "end")
+        raise _invalid(part, "end")
     if start >= size:
         return None
     return start, min(int(last) + 1, size) if last else size
