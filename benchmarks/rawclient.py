@@ -4,6 +4,7 @@ It lives in processes of its own (see workers.py), so that the measured side has
 a chunked body by its last bytes: the expected length is known from a first, fully parsed answer.
 """
 
+import select
 import socket
 import time
 from dataclasses import dataclass
@@ -53,14 +54,9 @@ class RawClient:
         self._socket.close()
 
     def is_open(self) -> bool:
-        """Whether the server has kept the idle connection."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        """Whether the server has kept the idle connection: what can be read from it now is its end."""
+        readable, _, _ = select.select([self._socket], [], [], 0)
+        return not readable
 
     def fetch(self, target: Target, first_bytes: int = 1) -> Answer:
         """Reads a whole answer. first_s is the moment when `first_bytes` of the body had arrived."""

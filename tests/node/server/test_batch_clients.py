@@ -41,11 +41,11 @@ def bucket(wire: Wire) -> str:
 
 
 def until(condition: Callable[[], bool], timeout_s: float) -> None:
-    """Poll what nothing announces."""
+    """Poll what nothing announces, gently: the node needs the processor more."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
-        os.sched_yield()
+        time.sleep(0.02)
 
 
 def ask_all(requests: list[Callable[[], None]]) -> None:
@@ -118,8 +118,8 @@ def test_reliability_17_stalled_readers_cost_little_and_are_dropped(own_node: No
         assert anonymous_bytes(own_node.pid) - memory < 100 * MIB, "not even a fifth of a MiB each"
         answer = wire.send("GET", path, headers=direct)
         assert len(answer.body) == 8 * MIB, "others are served"
-        until(lambda: open_files(own_node.pid) <= files + 5, 30)
-        assert time.monotonic() - begin < 10 * STALL_S_MAX
+        until(lambda: open_files(own_node.pid) < files + 100, 20)
+        assert time.monotonic() - begin < 4 * STALL_S_MAX
         cut = [len(client.read_to_end()) for client in clients]
         assert max(cut[:250]) < 50 * MIB and max(cut[250:]) < 8 * MIB
     finally:
@@ -133,13 +133,18 @@ def test_67_reliability_16_btr_29_vanished_clients_give_everything_back(own_node
         with RawClient(own_node.url, receive_buffer=32 << 10) as client:
             client.begin_batch(bucket, ["x"] * 100, mime=mime)
 
-    ask_all([lambda mime=mime: vanish(mime) for mime in (".tar", ".tgz", ".zip") for _ in range(10)])
-    until(lambda: "pending" not in status(wire, bucket), 20)
-    memory, files = anonymous_bytes(own_node.pid), open_files(own_node.pid)
-    ask_all([lambda mime=mime: vanish(mime) for mime in (".tar", ".tgz", ".zip") for _ in range(70)])
-    until(lambda: "pending" not in status(wire, bucket), 20)
-    until(lambda: open_files(own_node.pid) <= files + 2, 20)
-    assert anonymous_bytes(own_node.pid) - memory < 16 * MIB, "the reference keeps 140 MiB after 50 of them"
+    def round_of(count: int) -> int:
+        ask_all([lambda mime=mime: vanish(mime) for mime in (".tar", ".tgz", ".zip") for _ in range(count)])
+        until(lambda: "pending" not in status(wire, bucket), 20)
+        return anonymous_bytes(own_node.pid)
+
+    before, files = anonymous_bytes(own_node.pid), open_files(own_node.pid)
+    first = round_of(70)
+    assert first - before < 100 * MIB, "buffers of 32 threads; the reference keeps 140 MiB more after 50 clients"
+    for _ in range(2):
+        after = round_of(70)
+    assert after - first < 24 * MIB, "it does not add up"
+    until(lambda: open_files(own_node.pid) < files + 20, 20)
 
 
 def status(wire: Wire, bucket: str) -> str:

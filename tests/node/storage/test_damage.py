@@ -124,6 +124,8 @@ def test_scrub_finds_an_index_that_names_another_object(engine, bucket):
     with engine._changing() as change:
         change.set_extent(engine.get_bucket(bucket).id, b"q", extent)
     assert [damage.name for damage in engine.scrub().damaged] == ["q"]
+    with pytest.raises(MossError, match="another object"):
+        engine.read(bucket, "q")
 
 
 def test_scrub_can_be_stopped(engine, bucket):

@@ -63,7 +63,9 @@ def test_buffers_are_used_again_when_views_are_dropped():
     assert second is not first
     view.release()
     assert pool.take() is first
-    assert len(pool.take(10_000)) == 10_000
+    assert len(pool.take(10_000)) >= 10_000
+    pool.trim()
+    assert len(pool.take()) == 4096
 
 
 @pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])

@@ -107,14 +107,18 @@ class Admission:
             item.is_running = True
             self._running += 1
 
-    def end(self, item: WorkItem) -> None:
+    def end(self, item: WorkItem) -> bool:
+        """Take a work item off the books; False when it was off already."""
         with self._lock:
+            if item.has_ended:
+                return False
             if item.is_running:
                 item.is_running = False
                 self._running -= 1
             elif item.wid in self._waiting:
                 self._remove(item)
             item.has_ended = True
+            return True
 
     def expire(self) -> None:
         """Forget the work items that nobody followed."""

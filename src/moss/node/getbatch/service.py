@@ -176,8 +176,7 @@ class BatchService:
             raise Aborted(error) from None
         finally:
             forget()
-            self.admission.end(item)
-            self._account(item, assembly, error)
+            self._end(item, assembly, "" if request.writer.is_complete else error)
 
     async def _send(self, item: WorkItem, assembly: Assembly, outcome: Outcome | None, request: Any) -> None:
         options = item.batch.options
@@ -189,13 +188,20 @@ class BatchService:
                 answer[headers.MOSS_BATCH_CHECKSUM] = "1"
             whole = assembly.at_once()
             if whole is not None:
+                self._end(item, assembly, "")
                 await request.writer.send_streamed(200, answer, whole)
             else:
-                await request.writer.stream(200, answer, assembly.windows())
+                await request.writer.stream(200, answer, self._until_end(item, assembly, assembly.windows()))
             return
         boundary = new_boundary()
         answer = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-        await request.writer.stream(200, answer, self._buffered(item, assembly, outcome, boundary))
+        buffered = self._buffered(item, assembly, outcome, boundary)
+        await request.writer.stream(200, answer, self._until_end(item, assembly, buffered))
+
+    def _until_end(self, item: WorkItem, assembly: Assembly, windows: Iterator[list[Buffer]]) -> Iterator[list[Buffer]]:
+        """Pass windows on, and account for the work item before the client can see that the answer has ended."""
+        yield from windows
+        self._end(item, assembly, "")
 
     def _buffered(self, item: WorkItem, assembly: Assembly, outcome: Outcome, boundary: str) -> Iterator[list[Buffer]]:
         """Assemble everything first, then yield metadata and archive: nothing is sent of what may still fail."""
@@ -213,7 +219,10 @@ class BatchService:
 
     # -- the end of a work item ----------------------------------------------------------------------
 
-    def _account(self, item: WorkItem, assembly: Assembly | None, error: str) -> None:
+    def _end(self, item: WorkItem, assembly: Assembly | None, error: str) -> None:
+        """End a work item and count what it delivered; the first call counts. From any thread."""
+        if not self.admission.end(item):
+            return
         counts = assembly.counts if assembly is not None else Counts()
         item.job.end_work(
             counts.objects,

@@ -80,6 +80,8 @@ class Writer:
         self.stall_s_max = stall_s_max
         self.is_started = False
         self.is_finished = False
+        # Every byte of the answer has been handed to the system; an aborted answer never has.
+        self.is_complete = False
 
     # -- whole answers ---------------------------------------------------------------------------
 
@@ -87,11 +89,11 @@ class Writer:
         """Send a complete answer in one write."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        if status not in (204, 304):
+        if status not in (204, 304) and not self._is_head:
             headers.setdefault("Content-Length", str(len(body)))
         self._add_connection(headers)
         head = head_bytes(status, headers)
-        self.is_started = self.is_finished = True
+        self.is_started = self.is_finished = self.is_complete = True
         self._transport.write(head if self._is_head else head + body)
 
     async def drain(self) -> None:
@@ -151,7 +153,7 @@ class Writer:
         body = [] if self._is_head else self._framed(buffers)
         end = b"0\r\n\r\n" if self._is_chunked and not self._is_head else b""
         self._transport.write(b"".join([head, *body, end]))
-        self.is_finished = True
+        self.is_finished = self.is_complete = True
         await self._drained()
 
     async def _drained(self) -> None:
@@ -171,7 +173,7 @@ class Writer:
             raise ConnectionError(f"the answer is {self._body_left} bytes short")
         if self._is_chunked and not self._is_head:
             self._transport.write(b"0\r\n\r\n")
-        self.is_finished = True
+        self.is_finished = self.is_complete = True
 
     def abort(self) -> None:
         """Break the connection at once; the client sees an answer that was cut, never one that looks whole."""
@@ -278,6 +280,7 @@ class _Sender:
         while True:
             if not self._pending:
                 if self._has_ended:
+                    self._writer.is_complete = True
                     return _DONE
                 self._fill()
             if not self._send():

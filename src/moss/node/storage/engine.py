@@ -14,7 +14,15 @@ from pathlib import Path
 import lmdb
 from xxhash import xxh3_64_intdigest
 
-from moss.errors import ChecksumMismatch, ObjectNotFound, OutOfSpace, RangeOutOfBounds, SegmentGone, StoreClosed
+from moss.errors import (
+    BadRecord,
+    ChecksumMismatch,
+    ObjectNotFound,
+    OutOfSpace,
+    RangeOutOfBounds,
+    SegmentGone,
+    StoreClosed,
+)
 from moss.naming.bucket import Bucket
 from moss.node.storage import derived
 from moss.node.storage.committer import Committer
@@ -27,7 +35,7 @@ from moss.node.storage.objects import BucketRecord, Buffer, ObjectAttributes, Ob
 from moss.node.storage.opening import open_store
 from moss.node.storage.operations import Delete, PatchAttributes, Put
 from moss.node.storage.parts import EngineOptions, Parts
-from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
+from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS, payload_header
 from moss.node.storage.reserve import Reserve
 from moss.node.storage.scrub import ScrubReport, scrub
 from moss.node.storage.segments import ActiveSegment, Segment
@@ -97,6 +105,7 @@ class Engine:
 
     def _maintain(self, under_pressure: bool) -> None:
         self._segments.forget_deleted()
+        self._env.reader_check()
         self._purge_dropped()
         self.compact(_DEAD_RATIO_PRESSURE if under_pressure else _DEAD_RATIO)
         self._restore_reserve()
@@ -418,23 +427,28 @@ class Engine:
         Raises:
             BucketNotFound, ObjectNotFound: there is no such object.
             RangeOutOfBounds: the range is not inside the object.
-            ChecksumMismatch: the bytes on disk are not what was written.
+            ChecksumMismatch, BadRecord: the bytes on disk are not what was written.
         """
         for attempt in range(_READ_TRIES):
             record = self.head(bucket, name)
             try:
-                return self._read(record, bucket.cname_of(name), start, length)
+                return self._read(record, bucket, start, length)
             except SegmentGone:
                 if attempt == _READ_TRIES - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _read(self, record: ObjectRecord, cname: str, start: int, length: int) -> bytes:
+    def _read(self, record: ObjectRecord, bucket: Bucket, start: int, length: int) -> bytes:
         number, offset, size, xxh3, flags, serial = record.extent
+        cname = bucket.cname_of(record.name)
         if start < 0 or start > size or (length >= 0 and start + length > size):
             raise RangeOutOfBounds(size=size, start=start, length=length)
         stop = size if length < 0 else start + length
-        payload = self._segments.get(number).view[offset : offset + size]
+        view = self._segments.get(number).view
+        header, _, _ = payload_header(bucket.name, record.name, size)
+        if view[offset - len(header) : offset] != header:
+            raise BadRecord(f"{cname}: the index names another object, or its header is damaged")
+        payload = view[offset : offset + size]
         blocks = self.block_checksums(serial) if flags & FLAG_BLOCKS else None
         if blocks is None:
             _check(cname, payload, xxh3, size)

@@ -55,6 +55,7 @@ class Index:
     def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES, sync: bool = True) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self.env = _open(path, map_bytes, sync)
+        self.env.reader_check()  # readers that were killed must not keep pages from being used again
         try:
             with self.env.begin(write=True) as txn:
                 tables = {name: self.env.open_db(name.encode(), txn=txn) for name in _TABLES}

@@ -1,5 +1,6 @@
 """The background thread of a store: reclaims space, restores the reserve, finishes dropping buckets."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from moss.errors import MossError
 __all__ = ["Maintenance"]
 
 _INTERVAL_S = 60.0
+# On a full disk every refused put asks for space.
+_PRESSURE_INTERVAL_S = 0.2
 
 
 class Maintenance:
@@ -17,8 +20,12 @@ class Maintenance:
         self._work = work
         self._wake = threading.Event()
         self._under_pressure = False
-        self.is_stopping = False
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="moss-maintenance", daemon=True)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopped.is_set()
 
     def start(self) -> None:
         self._thread.start()
@@ -28,7 +35,7 @@ class Maintenance:
         self._wake.set()
 
     def stop(self) -> None:
-        self.is_stopping = True
+        self._stopped.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -40,7 +47,8 @@ class Maintenance:
                 return
             self._wake.clear()
             under_pressure, self._under_pressure = self._under_pressure, False
-            try:
+            # No space, or damage: next time again. The reports of `compact` and `scrub` say more.
+            with contextlib.suppress(MossError):
                 self._work(under_pressure)
-            except MossError:
-                continue  # No space, or damage: next time again. The reports of `compact` and `scrub` say more.
+            if under_pressure:
+                self._stopped.wait(_PRESSURE_INTERVAL_S)

@@ -20,6 +20,8 @@ from moss.node.storage.segments import ActiveSegment, Segments
 
 __all__ = ["open_store"]
 
+_DAMAGED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
+
 
 def open_store(root: Path, options: EngineOptions) -> tuple[Parts, WorkerLock, ActiveSegment | None]:
     """Open a data directory; make it if there is none.
@@ -61,7 +63,21 @@ def _open_parts(paths: StorePaths, options: EngineOptions) -> tuple[Parts, Activ
     def is_alive(worker: int) -> bool:
         return worker != options.worker and not is_free(paths.worker_lock(worker))
 
-    index = _open_index(paths, options, is_alive)
+    try:
+        return _open_index(paths, options, store_id, is_alive)
+    except _DAMAGED:
+        workers = [int(path.stem) for path in paths.worker_lock(0).parent.glob("*.lock")]
+        if any(map(is_alive, workers)):
+            raise Conflict("the index is damaged, and other workers use it") from None
+        for name in ("data.mdb", "lock.mdb"):
+            (paths.index / name).unlink(missing_ok=True)
+        return _open_index(paths, options, store_id, is_alive)
+
+
+def _open_index(
+    paths: StorePaths, options: EngineOptions, store_id: int, is_alive: Callable[[int], bool]
+) -> tuple[Parts, ActiveSegment | None]:
+    index = Index(paths.index, map_bytes=options.index_bytes_max, sync=options.sync)
     try:
         buckets = BucketTable(index, paths.buckets)
         capacity = _segment_bytes(paths, options)
@@ -86,18 +102,6 @@ def _identity(paths: StorePaths) -> int:
     if document["format"] != FORMAT:
         raise Unsupported(f"data directory of format {document['format']}, this program knows {FORMAT}")
     return int(document["id"], 16)
-
-
-def _open_index(paths: StorePaths, options: EngineOptions, is_alive: Callable[[int], bool]) -> Index:
-    try:
-        return Index(paths.index, map_bytes=options.index_bytes_max, sync=options.sync)
-    except (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.PageNotFoundError):
-        workers = [int(path.stem) for path in paths.worker_lock(0).parent.glob("*.lock")]
-        if any(is_alive(worker) for worker in workers):
-            raise Conflict("the index is damaged, and other workers use it") from None
-        for name in ("data.mdb", "lock.mdb"):
-            (paths.index / name).unlink(missing_ok=True)
-        return Index(paths.index, map_bytes=options.index_bytes_max, sync=options.sync)
 
 
 def _segment_bytes(paths: StorePaths, options: EngineOptions) -> int:

@@ -77,6 +77,9 @@ class _Recovery:
             self._is_complete = change.txn.get(b"complete", db=index.meta_table) is not None
             if not self._is_complete and any(map(is_alive, _other_workers(parts))):
                 raise Conflict("the index must be rebuilt, but other workers use it")
+            if not self._is_complete:
+                for leftover in parts.paths.derived.iterdir():  # nothing says any more what these belong to
+                    leftover.unlink()
             parts.buckets.take_over(change.txn)
             self._live_ids = {record.id for record in parts.buckets.all(change.txn).values()}
             files = _segment_files(parts)

@@ -6,6 +6,7 @@ Gateways that serve a request themselves call the same handlers.
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from moss.errors import (
@@ -119,32 +120,51 @@ def _refuse_foreign_reads(request: Request, bucket: Bucket) -> None:
         raise InvalidRequest(f"blob-downloader is not supported for local buckets: {bucket.cname}")
 
 
+@dataclass(slots=True)
+class _Found:
+    """An object that is about to be sent: `body` holds what was asked for when that is small."""
+
+    record: ObjectRecord
+    start: int
+    stop: int
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
 async def _get_whole(
     node: Any, request: Request, bucket: Bucket, name: str, *, hashes_range: bool
 ) -> tuple[Response | None, int]:
     wanted = request.headers.get(headers.RANGE)
+    status = 206 if wanted else 200
     for attempt in range(_READ_TRIES):
-        record = await asyncio.to_thread(_head, node, bucket, name)
-        start, stop = ranges.resolve(wanted, record.size, bucket.cname_of(name)) if wanted else (0, record.size)
-        answer = attributes.describe(record) | {headers.CONTENT_TYPE: headers.OCTET_STREAM}
-        status = 200
-        if wanted:
-            status = 206
-            answer |= {"Accept-Ranges": "bytes", headers.CONTENT_RANGE: f"bytes {start}-{stop - 1}/{record.size}"}
-            if hashes_range:
-                answer |= await asyncio.to_thread(_hash_range, node.engine, record, bucket, start, stop)
         try:
-            if stop - start <= SMALL_BODY_BYTES_MAX:
-                body = await asyncio.to_thread(_read, node.engine, record, bucket.cname_of(name), start, stop)
-                return Response(status, answer, body), len(body)
-            pieces = _windows(node.engine, record, bucket.cname_of(name), start, stop)
-            await request.writer.stream(status, answer, pieces, stop - start)
-            return None, stop - start
+            found = await asyncio.to_thread(_find, node, bucket, name, wanted, hashes_range)
+            if found.body is not None:
+                return Response(status, found.headers, found.body), len(found.body)
+            pieces = _windows(node.engine, found.record, bucket.cname_of(name), found.start, found.stop)
+            await request.writer.stream(status, found.headers, pieces, found.stop - found.start)
+            return None, found.stop - found.start
         except SegmentGone:
             # The object was moved between lookup and reading; nothing is sent yet.
             if attempt == _READ_TRIES - 1 or request.writer.is_started:
                 raise
     raise AssertionError("unreachable")
+
+
+def _find(node: Any, bucket: Bucket, name: str, wanted: str | None, hashes_range: bool) -> _Found:
+    """Look an object up and read it if that is little; may wait for the disk."""
+    record = _head(node, bucket, name)
+    cname = bucket.cname_of(name)
+    start, stop = ranges.resolve(wanted, record.size, cname) if wanted else (0, record.size)
+    answer = attributes.describe(record) | {headers.CONTENT_TYPE: headers.OCTET_STREAM}
+    if wanted:
+        answer |= {"Accept-Ranges": "bytes", headers.CONTENT_RANGE: f"bytes {start}-{stop - 1}/{record.size}"}
+        if hashes_range:
+            answer |= _hash_range(node.engine, record, cname, start, stop)
+    found = _Found(record, start, stop, answer)
+    if stop - start <= SMALL_BODY_BYTES_MAX:
+        found.body = b"".join(verified_pieces(node.engine, record.extent, cname, start, stop))
+    return found
 
 
 def _head(node: Any, bucket: Bucket, name: str) -> ObjectRecord:
@@ -154,15 +174,11 @@ def _head(node: Any, bucket: Bucket, name: str) -> ObjectRecord:
         raise ObjectNotFound(bucket.cname_of(name), node=node.target_name) from None
 
 
-def _hash_range(engine: Any, record: ObjectRecord, bucket: Bucket, start: int, stop: int) -> dict[str, str]:
+def _hash_range(engine: Any, record: ObjectRecord, cname: str, start: int, stop: int) -> dict[str, str]:
     hasher = make_hasher(record.checksum_type)
-    for piece in verified_pieces(engine, record.extent, bucket.cname_of(record.name), start, stop):
+    for piece in verified_pieces(engine, record.extent, cname, start, stop):
         hasher.update(piece)
     return {headers.CHECKSUM_VALUE: hasher.hexdigest()} if record.checksum_value else {}
-
-
-def _read(engine: Any, record: ObjectRecord, cname: str, start: int, stop: int) -> bytes:
-    return b"".join(verified_pieces(engine, record.extent, cname, start, stop))
 
 
 def _windows(engine: Any, record: ObjectRecord, cname: str, start: int, stop: int) -> Iterator[list[memoryview]]:
