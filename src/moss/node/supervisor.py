@@ -1,5 +1,6 @@
 """Runs the worker processes of one node: starts them, passes signals on, starts again what dies."""
 
+import ctypes
 import os
 import select
 import signal
@@ -51,12 +52,14 @@ class Supervisor:
     def _start(self, worker: int) -> bool:
         """Fork one worker and wait until it serves."""
         reading, writing = os.pipe()
+        supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 os.close(reading)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                _end_with_parent(supervisor)
                 self._run_worker(worker, lambda: os.write(writing, b"."))
                 code = 0
             except BaseException as error:
@@ -89,3 +92,13 @@ class Supervisor:
                 os.kill(pid, signal.SIGTERM)
             except ProcessLookupError:
                 pass
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM to this worker when its supervisor is gone, however it went.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+    """
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:  # it went before we could ask
+        os.kill(os.getpid(), signal.SIGTERM)

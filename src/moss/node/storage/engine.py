@@ -15,11 +15,9 @@ import lmdb
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import (
-    BadRecord,
     ChecksumMismatch,
     ObjectNotFound,
     OutOfSpace,
-    RangeOutOfBounds,
     SegmentGone,
     StoreClosed,
 )
@@ -35,7 +33,7 @@ from moss.node.storage.objects import BucketRecord, Buffer, ObjectAttributes, Ob
 from moss.node.storage.opening import open_store
 from moss.node.storage.operations import Delete, PatchAttributes, Put
 from moss.node.storage.parts import EngineOptions, Parts
-from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS, payload_header
+from moss.node.storage.reading import read_verified
 from moss.node.storage.reserve import Reserve
 from moss.node.storage.scrub import ScrubReport, scrub
 from moss.node.storage.segments import ActiveSegment, Segment
@@ -432,31 +430,11 @@ class Engine:
         for attempt in range(_READ_TRIES):
             record = self.head(bucket, name)
             try:
-                return self._read(record, bucket, start, length)
+                return read_verified(self._segments, bucket, record, self.block_checksums, start, length)
             except SegmentGone:
                 if attempt == _READ_TRIES - 1:
                     raise
         raise AssertionError("unreachable")
-
-    def _read(self, record: ObjectRecord, bucket: Bucket, start: int, length: int) -> bytes:
-        number, offset, size, xxh3, flags, serial = record.extent
-        cname = bucket.cname_of(record.name)
-        if start < 0 or start > size or (length >= 0 and start + length > size):
-            raise RangeOutOfBounds(size=size, start=start, length=length)
-        stop = size if length < 0 else start + length
-        view = self._segments.get(number).view
-        header, _, _ = payload_header(bucket.name, record.name, size)
-        if view[offset - len(header) : offset] != header:
-            raise BadRecord(f"{cname}: the index names another object, or its header is damaged")
-        payload = view[offset : offset + size]
-        blocks = self.block_checksums(serial) if flags & FLAG_BLOCKS else None
-        if blocks is None:
-            _check(cname, payload, xxh3, size)
-            return bytes(payload[start:stop])
-        for block in range(start // BLOCK_BYTES, -(-stop // BLOCK_BYTES)):
-            piece = payload[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
-            _check(cname, piece, blocks[block], min(BLOCK_BYTES, size - block * BLOCK_BYTES))
-        return bytes(payload[start:stop])
 
     # -- data derived from objects --
 
@@ -500,9 +478,3 @@ def _encode_names(names: Sequence[str]) -> list[bytes]:
 
 def _size_of(data: Sequence[Buffer] | memoryview) -> int:
     return data.nbytes if isinstance(data, memoryview) else sum(len(part) for part in data)
-
-
-def _check(cname: str, payload: memoryview, expected: int, size: int) -> None:
-    found = xxh3_64_intdigest(payload)
-    if found != expected or len(payload) != size:
-        raise ChecksumMismatch(cname, expected=f"{expected:016x}", found=f"{found:016x}")
