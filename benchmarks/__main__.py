@@ -36,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
 }
 BATCHES = (32, 128, 1_000, 10_000)
 QUICK_BATCHES = (128, 1_000)
+BUSY_CORES_MAX = 0.2
 RESULTS_PATH = Path("build/benchmarks.json")
 DOCS = Path("docs")
 
@@ -100,11 +101,15 @@ def main() -> int:
         saved = json.loads(RESULTS_PATH.read_text())
         report.write(DOCS, [Result(**row) for row in saved["results"]], saved["machine"])
         return 0
+    busy = machine.busy_cores()
+    if busy > BUSY_CORES_MAX:
+        say(f"warning: other programs keep {busy:.1f} cores busy; ratios are off on a machine that is not quiet")
     results = measure(options.goals, options.quick)
     if options.quick or options.only:
         return 0
     RESULTS_PATH.parent.mkdir(exist_ok=True)
-    saved = {"machine": machine.describe(), "results": [result.as_dict() for result in results]}
+    description = {**machine.describe(), "busy with other work at the start": f"{busy:.2f} cores"}
+    saved = {"machine": description, "results": [result.as_dict() for result in results]}
     RESULTS_PATH.write_text(json.dumps(saved, indent=1))
     report.write(DOCS, results, saved["machine"])
     say(f"written: {DOCS}/benchmarks.md, {DOCS}/benchmarks.svg")

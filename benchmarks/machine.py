@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def process_tree(process_id: int) -> list[int]:
         for children in Path(f"/proc/{known}/task").glob("*/children"):
             found.extend(int(child) for child in children.read_text().split())
     return found
+
+
+def busy_cores(duration_s: float = 1.0) -> float:
+    """How many cores others keep busy while nothing is measured: above a few percent, figures are not worth much."""
+    before = _busy_ticks()
+    time.sleep(duration_s)
+    return (_busy_ticks() - before) / os.sysconf("SC_CLK_TCK") / duration_s
+
+
+def _busy_ticks() -> int:
+    user, nice, system, _idle, _wait, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return user + nice + system + sum(rest[:3])
 
 
 def describe() -> dict[str, str]:

@@ -66,6 +66,7 @@ def test_make_help_lists_every_target():
     makefile = (PROJECT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony is not None
-    done = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, timeout=20)
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=20)
     listed = [line.split()[1] for line in done.stdout.splitlines()]
     assert sorted(listed) == sorted(phony.group(1).split())

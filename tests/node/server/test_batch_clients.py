@@ -166,9 +166,7 @@ def test_reliability_18_memory_under_many_large_batches(own_node: NodeProcess, w
     until(lambda: "pending" not in status(wire, bucket), 20)
 
 
-def test_reliability_18_more_running_answers_than_the_limit_are_refused(
-    own_node: NodeProcess, wire: Wire, bucket: str
-):
+def test_reliability_18_more_running_answers_than_the_limit_are_refused(own_node: NodeProcess, wire: Wire, bucket: str):
     """Answers that are being read count for everybody: beyond 256 of them even another client gets 429, at once."""
     clients = [RawClient(own_node.url, receive_buffer=32 << 10) for _ in range(256)]
     try:

@@ -3,12 +3,15 @@
 import io
 import os
 import re
+import time
 import zipfile
+import zlib
 
 import lz4.frame
 import pytest
 
 from moss.testing import NodeProcess
+from tests.support.raw import anonymous_bytes
 from tests.support.wire import Answer, Wire, make_tar
 
 MEMBERS = {"one.txt": b"first", "big.bin": os.urandom(9000), "last.txt": b"last"}
@@ -199,3 +202,56 @@ def test_reliability_07_cut_shards_never_give_a_wrong_member(wire: Wire):
             assert any(name.startswith("__404__/") for name, _ in found)
     finally:
         wire.send("PUT", "/v1/cluster/set-config?get_batch.max_soft_errs=6")
+
+
+# -- archives made to hurt -----------------------------------------------------------------------------------
+
+
+def header(name: str, size: bytes) -> bytes:
+    """A TAR header whose size field is just these 12 bytes."""
+    block = bytearray(make_tar({name: b""})[:512])
+    block[124:136] = size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def lying_zip() -> bytes:
+    """The directory promises 10 bytes, the data are 20 MiB."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(20 << 20))
+    data = bytearray(out.getvalue())
+    at = data.index(b"PK\1\2") + 24
+    data[at : at + 4] = (10).to_bytes(4, "little")
+    return bytes(data)
+
+
+def dense_tgz() -> bytes:
+    """300 MiB of zeros in 300 KiB, behind a good member."""
+    tar = make_tar({"good": b"good"})[:1024] + header("bomb", b"%011o\0" % (300 << 20))
+    packer = zlib.compressobj(9, wbits=31)
+    packed = packer.compress(tar)
+    for _ in range(300):
+        packed += packer.compress(bytes(1 << 20))
+    return packed + packer.compress(bytes(1024)) + packer.flush()
+
+
+BOMBS = {
+    "eight EiB": ("eib.tar", lambda: header("bomb", b"\x80\0\0\0\x7f" + b"\xff" * 7), 0),
+    "size that lies": ("lies.zip", lying_zip, 0),
+    "thousand to one": ("dense.tgz", dense_tgz, 1),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_reliability_25_bombs_harm_their_own_entry_only(wire: Wire, bucket: str, node: NodeProcess, kind: str):
+    name, make, good_members = BOMBS[kind]
+    wire.put(bucket, name, make())
+    entries = [{"objname": name, "archpath": path} for path in ["good"] * good_members + ["bomb"]]
+    memory, begin = anonymous_bytes(node.pid), time.monotonic()
+    metadata, _ = wire.batch(bucket, ["a", *entries, "b"], coer=True, strm=False).parts()
+    assert time.monotonic() - begin < 5
+    assert [("err_msg" in row) for row in metadata["out"]] == [False] * (1 + good_members) + [True, False]
+    assert anonymous_bytes(node.pid) - memory < 64 << 20
+    assert wire.batch(bucket, entries).status == 400

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -9,6 +11,7 @@ import pytest
 
 from moss.errors import MossError
 from moss.node.storage.engine import Engine
+from tests.node.storage import flip_index
 
 MIB = 1 << 20
 
@@ -133,3 +136,21 @@ def test_scrub_can_be_stopped(engine, bucket):
         engine.put(bucket, f"{n}", b"x").result()
     answers = iter([False, False, True])
     assert engine.scrub(stop=lambda: next(answers)).objects == 2
+
+
+@pytest.mark.slow
+def test_flipped_bytes_of_the_index_never_give_wrong_data(engine, bucket, root, tmp_path):
+    """The index cannot be trusted to notice; payloads, and the names before them, are checked all the same.
+
+    In processes of their own: LMDB may give up on a damaged tree with an assertion.
+    """
+    for n in range(flip_index.OBJECTS):
+        engine.put(bucket, flip_index.name(n), flip_index.payload(n)).result()
+    engine.close()
+    rounds = 0
+    for seed in range(4):
+        command = [sys.executable, flip_index.__file__, str(root), str(tmp_path / f"{seed}"), str(seed)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode <= 0, done.stderr
+        rounds += done.stdout.count("right")
+    assert rounds >= 2 * flip_index.ROUNDS

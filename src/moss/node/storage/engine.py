@@ -6,6 +6,7 @@ Synchronous and thread-safe. Writes return futures that resolve when the data is
 import contextlib
 import json
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ import lmdb
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import (
+    BadRecord,
     ChecksumMismatch,
     ObjectNotFound,
     OutOfSpace,
@@ -152,10 +154,15 @@ class Engine:
             "lost_records": len(self._parts.lost),
         }
 
-    def _begin(self) -> lmdb.Transaction:
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[lmdb.Transaction]:
         if self._is_closed:
             raise StoreClosed("the store is closed")
-        return self._env.begin(db=self._index.objects)
+        try:
+            with self._env.begin(db=self._index.objects) as txn:
+                yield txn
+        except (lmdb.Error, struct.error, ValueError) as error:
+            raise BadRecord("the index is damaged: delete it while nothing runs, it will be made anew") from error
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Change]:
@@ -350,8 +357,9 @@ class Engine:
         Raises:
             BucketNotFound, ObjectNotFound: there is no such object.
         """
+        raw = encode_name(name)
         with self._begin() as txn:
-            extent = self._index.find(txn, self._buckets.require(txn, bucket).id, encode_name(name))
+            extent = self._index.find(txn, self._buckets.require(txn, bucket).id, raw)
             if extent is None:
                 raise ObjectNotFound(bucket.cname_of(name))
             return object_record(name, extent, self._index.attributes_of(txn, extent[5]))
@@ -362,9 +370,10 @@ class Engine:
         Raises:
             BucketNotFound: there is no such bucket.
         """
+        raws = _encode_names(names)
         with self._begin() as txn:
             prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket).id)
-            return self._index.find_many(txn, [prefix + raw for raw in _encode_names(names)])
+            return self._index.find_many(txn, [prefix + raw for raw in raws])
 
     def locate_mixed(self, bucket_ids: Sequence[int], names: Sequence[str]) -> list[Extent | None]:
         """Return where objects of several buckets are; ids as in `BucketRecord`."""
@@ -381,12 +390,13 @@ class Engine:
 
         Raises:
             BucketNotFound: there is no such bucket.
+            InvalidName: the prefix, or `start_after`, is not the text form of any bytes.
         """
         records = []
+        first, after = (encode_name(text) if text else b"" for text in (prefix, start_after))
         with self._begin() as txn:
             bucket_id = self._buckets.require(txn, bucket).id
-            after = start_after.encode("utf-8", "surrogateescape")
-            rows = self._index.scan(txn, bucket_id, prefix.encode("utf-8", "surrogateescape"), after)
+            rows = self._index.scan(txn, bucket_id, first, after)
             for (raw, extent), _ in zip(rows, range(limit), strict=False):
                 records.append(object_record(decode_name(raw), extent, self._index.attributes_of(txn, extent[5])))
         return records
@@ -473,7 +483,7 @@ def _encode_names(names: Sequence[str]) -> list[bytes]:
     try:
         return [name.encode() for name in names]
     except UnicodeEncodeError:
-        return [name.encode("utf-8", "surrogateescape") for name in names]
+        return [encode_name(name) for name in names]
 
 
 def _size_of(data: Sequence[Buffer] | memoryview) -> int:

@@ -129,7 +129,7 @@ class Index:
         row = txn.get(SERIAL_KEY.pack(serial), db=self.attributes)
         try:
             return objects.decode_row(row if row is not None else b"")
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise BadRecord(f"damaged attributes of object version {serial}") from error
 
     def scan(
@@ -351,7 +351,10 @@ class Change:
         row = self.txn.pop(key, db=self.index.attributes)
         try:
             record_bytes = objects.decode_row(row).record_bytes if row else extent[2]
-        except msgspec.MsgspecError:  # a damaged row must not keep an object from being replaced or deleted
+        except (
+            msgspec.MsgspecError,
+            ValueError,
+        ):  # a damaged row must not keep an object from being replaced or deleted
             record_bytes = extent[2]
         self.drop_live(extent[0], record_bytes)
         if extent[4] & FLAG_BLOCKS:

@@ -3,10 +3,12 @@
 import json
 import os
 import secrets
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
+import msgspec
 
 from moss.errors import Conflict, OutOfSpace, Unsupported
 from moss.node.storage.buckets import BucketTable, replace_file
@@ -20,7 +22,19 @@ from moss.node.storage.segments import ActiveSegment, Segments
 
 __all__ = ["open_store"]
 
-_DAMAGED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
+# What a damaged index may raise; whatever it is, it can be made anew.
+_DAMAGED = (
+    lmdb.CorruptedError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.PageNotFoundError,
+    lmdb.BadDbiError,
+    lmdb.IncompatibleError,
+    lmdb.PageFullError,
+    struct.error,
+    msgspec.MsgspecError,
+    ValueError,
+)
 
 
 def open_store(root: Path, options: EngineOptions) -> tuple[Parts, WorkerLock, ActiveSegment | None]:

@@ -119,16 +119,15 @@ def describe_new(
     """
     bucket_id = parts.buckets.require_in(change, bucket).id
     previous = change.find(bucket_id, raw)
-    old = None
+    old, custom = None, dict(attributes.custom)
     if previous is not None and attributes.load_previous:
         with contextlib.suppress(BadRecord):  # what is damaged can still be replaced
             old = change.attributes_of(previous[5])
+            if old.custom and attributes.keep_custom:
+                custom = decode_custom(old.custom) | custom
     record = Record("object", 0, 0, bucket.uname, bucket_id, raw)
     record.version = next_version(attributes, old.version if old else None)
-    if old is not None and old.custom and attributes.keep_custom:
-        record.custom = encode_custom({**decode_custom(old.custom), **attributes.custom})
-    else:
-        record.custom = encode_custom(attributes.custom)
+    record.custom = encode_custom(custom)
     # A shard's index that has become stale is still known to be there.
     record.flags = previous[4] & FLAG_SHARD_INDEX if previous is not None else 0
     record.created_ns = attributes.created_ns if attributes.created_ns is not None else time.time_ns()

@@ -185,7 +185,15 @@ def encode_custom(custom: Mapping[str, str]) -> bytes:
 
 
 def decode_custom(raw: bytes) -> dict[str, str]:
-    return json.loads(raw.decode("utf-8", "surrogateescape")) if raw else {}
+    """Return custom metadata.
+
+    Raises:
+        BadRecord: it is damaged.
+    """
+    try:
+        return json.loads(raw.decode("utf-8", "surrogateescape")) if raw else {}
+    except ValueError as error:
+        raise BadRecord("damaged custom metadata") from error
 
 
 @dataclass(frozen=True, slots=True)
