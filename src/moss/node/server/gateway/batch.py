@@ -6,9 +6,11 @@
 """
 
 import asyncio
+from typing import Any
 
 from moss.errors import InvalidRequest
 from moss.naming.bucket import Bucket
+from moss.node.getbatch.admission import WorkItem
 from moss.node.getbatch.plan import Batch, build_batch
 from moss.node.server.gateway.lookup import check_bucket, query_bucket
 from moss.node.server.http import Request, Response, redirect
@@ -24,7 +26,7 @@ _DECODE_INLINE_BYTES_MAX = 32 << 10
 TARGETS = 1
 
 
-async def get_batch(node, request: Request) -> Response | None:
+async def get_batch(node: Any, request: Request) -> Response | None:
     """Serve `GET /v1/ml/moss[/<bucket>]`."""
     if len(request.items) > 4:
         raise InvalidRequest(f"invalid request URI: '{request.method} {request.path}' from {request.remote}")
@@ -43,14 +45,15 @@ async def get_batch(node, request: Request) -> Response | None:
     return redirect(_location(node, request, item))
 
 
-async def decode_batch(node, request: Request, body: bytes, path_bucket: Bucket | None) -> Batch:
+async def decode_batch(node: Any, request: Request, body: bytes, path_bucket: Bucket | None) -> Batch:
     """Decode and check a body, buckets and format included."""
     if len(body) > _DECODE_INLINE_BYTES_MAX:
         decoded = await asyncio.to_thread(decode_request, body, path_bucket)
     else:
         decoded = decode_request(body, path_bucket)
     for bucket in decoded.buckets:
-        check_bucket(node, bucket)
+        if bucket != path_bucket:  # that one was checked before the body was read
+            check_bucket(node, bucket)
     return build_batch(
         decoded,
         report_status=request.headers.get(headers.MOSS_BATCH_STATUS) == "1",
@@ -58,7 +61,7 @@ async def decode_batch(node, request: Request, body: bytes, path_bucket: Bucket 
     )
 
 
-def _location(node, request: Request, item) -> str:
+def _location(node: Any, request: Request, item: WorkItem) -> str:
     path = "/".join(part for part in request.path.split("/") if part)
     return target_location(node, request, f"/{path}/{item.job.id}/{item.wid}/{TARGETS}")
 

@@ -3,6 +3,8 @@
 What is served is what was admitted; the second body must be there and be valid, no more (spec/getbatch.md 2.4).
 """
 
+from typing import Any
+
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import AccessDenied, InvalidRequest
@@ -22,7 +24,7 @@ class DirectAccessDenied(AccessDenied):
         super().__init__("direct target access denied")
 
 
-async def get_batch(node, request: Request) -> Response | None:
+async def get_batch(node: Any, request: Request) -> Response | None:
     """Serve `GET /v1/ml/moss[/<bucket>]/<xid>/<wid>/<nat>?pid=…&utm=…`."""
     if not (request.query.get("pid") and request.query.get("utm")):
         raise DirectAccessDenied
@@ -37,7 +39,7 @@ async def get_batch(node, request: Request) -> Response | None:
     return None
 
 
-async def refuse_post(node, request: Request) -> Response | None:
+async def refuse_post(node: Any, request: Request) -> Response | None:
     """POST is for other nodes only."""
     raise InternalOnly(f"{node.target_name}: expected INTRA-CONTROL request (got PUBLIC)")
 
