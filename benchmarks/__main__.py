@@ -36,7 +36,6 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
 }
 BATCHES = (32, 128, 1_000, 10_000)
 QUICK_BATCHES = (128, 1_000)
-BUSY_CORES_MAX = 0.2
 RESULTS_PATH = Path("build/benchmarks.json")
 DOCS = Path("docs")
 
@@ -99,19 +98,18 @@ def main() -> int:
     options = arguments()
     if options.report:
         saved = json.loads(RESULTS_PATH.read_text())
-        report.write(DOCS, [Result(**row) for row in saved["results"]], saved["machine"])
+        report.write(DOCS, [Result(**row) for row in saved["results"]], saved["machine"], saved["busy_cores"])
         return 0
-    busy = machine.busy_cores()
-    if busy > BUSY_CORES_MAX:
-        say(f"warning: other programs keep {busy:.1f} cores busy; ratios are off on a machine that is not quiet")
+    other_work = machine.OtherWork()
     results = measure(options.goals, options.quick)
+    busy = other_work.cores()
+    say(f"other programs kept {busy:.2f} cores busy meanwhile")
     if options.quick or options.only:
         return 0
     RESULTS_PATH.parent.mkdir(exist_ok=True)
-    description = {**machine.describe(), "busy with other work at the start": f"{busy:.2f} cores"}
-    saved = {"machine": description, "results": [result.as_dict() for result in results]}
+    saved = {"machine": machine.describe(), "busy_cores": busy, "results": [result.as_dict() for result in results]}
     RESULTS_PATH.write_text(json.dumps(saved, indent=1))
-    report.write(DOCS, results, saved["machine"])
+    report.write(DOCS, results, saved["machine"], busy)
     say(f"written: {DOCS}/benchmarks.md, {DOCS}/benchmarks.svg")
     return 0
 

@@ -3,7 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Bench:
     rounds: int
     sample_s: float
     batches: tuple[int, ...]
+    against_nginx: dict[tuple[int, int], sampling.Samples] = field(default_factory=dict)
 
     def batch_targets(
         self, size_bytes: int, count: int, distinct: int = DISTINCT_BATCHES, **options: Any
@@ -50,6 +51,14 @@ class Bench:
         name = f"batch-{abs(hash(target.request)):x}.tar"
         (self.nginx_root / name).write_bytes(body)
         return file_target("127.0.0.1", self.nginx_port, name)
+
+    def compare_with_nginx(self, size_bytes: int, count: int) -> sampling.Samples:
+        """Samples of the arms "moss" and "nginx" for one shape of batch; measured once in a run, whoever asks."""
+        if (size_bytes, count) not in self.against_nginx:
+            targets = self.batch_targets(size_bytes, count)
+            arms = {"moss": self.fetch_arm(targets), "nginx": self.fetch_arm([self.nginx_copy(targets[0])])}
+            self.against_nginx[size_bytes, count] = sampling.interleave(arms, self.rounds)
+        return self.against_nginx[size_bytes, count]
 
     def fetch_arm(self, targets: list[Target]) -> "partial[float]":
         """An arm: mean seconds per answer over about sample_s."""

@@ -51,11 +51,24 @@ def process_tree(process_id: int) -> list[int]:
     return found
 
 
-def busy_cores(duration_s: float = 1.0) -> float:
-    """How many cores others keep busy while nothing is measured: above a few percent, figures are not worth much."""
-    before = _busy_ticks()
-    time.sleep(duration_s)
-    return (_busy_ticks() - before) / os.sysconf("SC_CLK_TCK") / duration_s
+class OtherWork:
+    """How many cores programs outside this run kept busy since the object was made.
+
+    All processes of the run must have ended, and been waited for, when `cores` is asked.
+    """
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+        self._before_s = self._others_s()
+
+    def cores(self) -> float:
+        return max(0.0, (self._others_s() - self._before_s) / (time.monotonic() - self._started_s))
+
+    @staticmethod
+    def _others_s() -> float:
+        own = os.times()
+        own_s = own.user + own.system + own.children_user + own.children_system
+        return _busy_ticks() / os.sysconf("SC_CLK_TCK") - own_s
 
 
 def _busy_ticks() -> int:

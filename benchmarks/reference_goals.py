@@ -16,12 +16,10 @@ def g21(bench: Bench) -> list[Result]:
     results = []
     for size_bytes, (must, aim) in G21_BOUNDS.items():
         count = main_batch(bench, size_bytes)
-        targets = bench.batch_targets(size_bytes, count)
-        arms = {"moss": bench.fetch_arm(targets), "nginx": bench.fetch_arm([bench.nginx_copy(targets[0])])}
-        samples = sampling.interleave(arms, bench.rounds)
+        samples = bench.compare_with_nginx(size_bytes, count)
         part = sampling.ratio(samples, "nginx", "moss")
         known = reference.PART_OF_NGINX[size_bytes]
-        absolute = {name: rate(count, sampling.median(samples, name), size_bytes) for name in arms}
+        absolute = {name: rate(count, sampling.median(samples, name), size_bytes) for name in samples}
         absolute["of nginx"] = f"{part:.2f}, reference {known}"
         case = f"{label(size_bytes)}, batch {count:,}"
         results.append(Result("G21", case, part / known, must=must, aim=aim, absolute=absolute))

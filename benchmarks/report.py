@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.results import TITLES, Result
 
+BUSY_CORES_MAX = 0.1
 README_MARK = "<!-- written by make bench -->"
 
 INTRODUCTION = """# Benchmarks
@@ -27,6 +28,7 @@ absolute figures beside them do not. *must* and *goal* are what the project asks
 - *loopback TCP*: a process on the same core that calls `sendall` with 1 MiB pieces of one buffer, the same receiver.
 - Batches ask for placeholders instead of failing (`coer`), as the SDK does by default, streaming TAR.
 - *not redirected*: the client spares the redirect from gateway to target that other clients follow at each GET.
+- G21 takes its ratio from the arms of G5, the same samples.
 - Two workers against one: N workers *and* their clients share N cores, since two cores leave none for the clients.
 - Memory is what the node's processes hold for themselves (anonymous and shared memory); mapped data files are page
   cache and not counted.
@@ -56,8 +58,8 @@ def text_line(result: Result) -> str:
     return f"{result.goal:<4} {result.case:<42} {amount(result.value, result.unit):>12}{bound} {verdict}  {absolute}"
 
 
-def markdown(results: Sequence[Result], machine: Mapping[str, str], rounds: int = 7) -> str:
-    parts = [INTRODUCTION.format(rounds=f"{rounds} rounds"), "## Machine\n\n| | |\n|---|---|"]
+def markdown(results: Sequence[Result], machine: Mapping[str, str], busy_cores: float, rounds: int = 7) -> str:
+    parts = [INTRODUCTION.format(rounds=f"{rounds} rounds"), disturbance(busy_cores), "## Machine\n\n| | |\n|---|---|"]
     parts += [f"| {name} | {text} |" for name, text in machine.items()]
     parts.append("\n## Results")
     for goal, title in TITLES.items():
@@ -84,7 +86,7 @@ def _row(result: Result) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def plot(results: Sequence[Result], path: Path) -> None:
+def plot(results: Sequence[Result], path: Path, busy_cores: float) -> None:
     """Bars for what carries a goal in G5 and G6, with the must and goal marks."""
     import matplotlib
 
@@ -106,8 +108,21 @@ def plot(results: Sequence[Result], path: Path) -> None:
         axis.set_title(f"{goal}: {title}", fontsize=10)
         axis.set_ylim(bottom=0)
         axis.legend(fontsize=8, frameon=False)
+    if busy_cores > BUSY_CORES_MAX:
+        figure.suptitle("disturbed run: other programs used the cores", fontsize=10, color="#b3541e")
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def disturbance(busy_cores: float) -> str:
+    """Says whether the run had the machine for itself: ratios of a disturbed run can err in either direction."""
+    if busy_cores <= BUSY_CORES_MAX:
+        return f"Other programs kept {busy_cores:.2f} cores busy during this run: it had the machine for itself.\n"
+    return (
+        f"> **This run was disturbed**: other programs kept {busy_cores:.2f} cores busy during it. Where cores are\n"
+        "> short, slow and fast arms move together, and single rows may be off by a factor of two, either way.\n"
+        "> Take no verdict from this page; run `make bench` on a quiet machine.\n"
+    )
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -130,12 +145,19 @@ def summary(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def write(folder: Path, results: Sequence[Result], machine: Mapping[str, str]) -> None:
-    """Writes the page and the plot, and the README's table between its two marks."""
+def write_texts(folder: Path, results: Sequence[Result], machine: Mapping[str, str], busy_cores: float) -> None:
+    """Writes the page; and, when the run was undisturbed, the README's table between its two marks."""
     folder.mkdir(exist_ok=True)
-    (folder / "benchmarks.md").write_text(markdown(results, machine))
-    plot(results, folder / "benchmarks.svg")
+    (folder / "benchmarks.md").write_text(markdown(results, machine, busy_cores))
+    if busy_cores > BUSY_CORES_MAX:
+        return
     readme = folder.parent / "README.md"
     before, _, rest = readme.read_text().partition(README_MARK)
     _, _, after = rest.partition(README_MARK)
     readme.write_text(f"{before}{README_MARK}\n{summary(results)}\n{README_MARK}{after}")
+
+
+def write(folder: Path, results: Sequence[Result], machine: Mapping[str, str], busy_cores: float) -> None:
+    """Writes page, plot and README."""
+    write_texts(folder, results, machine, busy_cores)
+    plot(results, folder / "benchmarks.svg", busy_cores)

@@ -24,12 +24,9 @@ def g5(bench: Bench) -> list[Result]:
     for size_bytes, (must, aim) in G5_BOUNDS.items():
         main = main_batch(bench, size_bytes)
         for count in (count for count in bench.batches if bench.fits(size_bytes, count)):
-            targets = bench.batch_targets(size_bytes, count)
-            copy = bench.nginx_copy(targets[0])
-            arms = {"moss": bench.fetch_arm(targets), "nginx": bench.fetch_arm([copy])}
-            samples = sampling.interleave(arms, bench.rounds)
+            samples = bench.compare_with_nginx(size_bytes, count)
             bounds = {"must": must, "aim": aim} if count == main else {}
-            absolute = {name: rate(count, sampling.median(samples, name), size_bytes) for name in arms}
+            absolute = {name: rate(count, sampling.median(samples, name), size_bytes) for name in samples}
             case = f"{label(size_bytes)}, batch {count:,}"
             results.append(Result("G5", case, sampling.ratio(samples, "nginx", "moss"), absolute=absolute, **bounds))
     return results

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,12 @@ B = Bucket("b")
 
 def decode(value: Any, default: Bucket | None = B) -> BatchRequest:
     return decode_request(value if isinstance(value, bytes) else json.dumps(value).encode(), default)
+
+
+def meaning(request: BatchRequest) -> BatchRequest:
+    """The request with its entries as tuples: models of entries differ in memory, not in meaning."""
+    fields = Entry.__struct_fields__
+    return replace(request, entries=[tuple(getattr(entry, name) for name in fields) for entry in request.entries])
 
 
 def refused(value: Any, default: Bucket | None = B) -> InvalidRequest:
@@ -57,7 +64,7 @@ def test_btr_23_the_documented_wrapped_form_means_the_same(action: Any) -> None:
     wrapped = {"action": action, "name": "", "value": bare}
     if action is ...:
         del wrapped["action"]
-    assert decode(wrapped) == decode(bare)
+    assert meaning(decode(wrapped)) == meaning(decode(bare))
     assert decode(bare).mime == ".tgz" and decode(bare).colocation == 1
 
 
@@ -95,7 +102,7 @@ def test_null_is_the_default_of_every_key() -> None:
     fields = ("bucket", "provider", "uname", "archpath", "opaque", "start", "length")
     entry = {"objname": "a"} | dict.fromkeys(fields)
     options = dict.fromkeys(("mime", "coer", "onob", "strm", "coloc"))
-    assert decode({"in": [entry]} | options) == decode({"in": [{"objname": "a"}]})
+    assert meaning(decode({"in": [entry]} | options)) == meaning(decode({"in": [{"objname": "a"}]}))
 
 
 @pytest.mark.parametrize("tail", [b"garbage", b'\n{"in":[{"objname":"../x"}]}', b" \r\n\r\n", b"\xff\xfe", b"]"])
@@ -465,11 +472,11 @@ def test_the_quick_path_and_the_exact_path_agree(entries: list[dict[str, Any]], 
     quick: BatchRequest | tuple[type, str]
     exact: BatchRequest | tuple[type, str]
     try:
-        quick = decode({"in": entries}, default)
+        quick = meaning(decode({"in": entries}, default))
     except InvalidRequest as error:
         quick = (type(error), error.message)
     try:
-        exact = decode({"in": entries, "unknown": 1}, default)
+        exact = meaning(decode({"in": entries, "unknown": 1}, default))
     except InvalidRequest as error:
         exact = (type(error), error.message)
     assert quick == exact

@@ -16,13 +16,21 @@ Source: spec/getbatch.md 1.2, 1.3, 1.9, 3, 5, 6, 9.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
 from moss.errors import InvalidQuery, MossError
 from moss.naming.bucket import Bucket, find_invalid_member_path, find_invalid_object_name
-from moss.wire.batch_entries import BucketResolver, Entry, decode_opaque, is_valid_range, validate_entry
+from moss.wire.batch_entries import (
+    BucketResolver,
+    Entry,
+    ObjectEntry,
+    PlacedEntry,
+    decode_opaque,
+    is_valid_range,
+    validate_entry,
+)
 from moss.wire.batch_exact import decode_entry, decode_exactly
 from moss.wire.batch_report import (
     BatchReport,
@@ -72,7 +80,7 @@ class BatchRequest:
     """A valid batch request, its buckets resolved (not looked up: whether they exist is the node's question).
 
     Attributes:
-        entries: what is asked for, in order; at least one.
+        entries: what is asked for, in order; at least one. Of the leanest model that holds them all.
         names: object name of every entry; the same strings as in `entries`.
         mime: output format as the client wrote it; empty means TAR. `moss.archive.formats.parse_mime` reads it.
         continue_on_error: soft errors become placeholders.
@@ -109,8 +117,11 @@ class BatchRequest:
 # --- decoding ---
 
 
-class _Canonical(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"entries": "in"}):
-    entries: Annotated[list[Entry], msgspec.Meta(min_length=1)]
+_AnyEntry = TypeVar("_AnyEntry", ObjectEntry, PlacedEntry, Entry)
+
+
+class _Canonical(msgspec.Struct, Generic[_AnyEntry], gc=False, forbid_unknown_fields=True, rename={"entries": "in"}):
+    entries: Annotated[list[_AnyEntry], msgspec.Meta(min_length=1)]
     mime: str = ""
     coer: bool = False
     onob: bool = False
@@ -120,11 +131,13 @@ class _Canonical(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename={"
 
 class _Wrapped(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     action: str
-    value: _Canonical
+    value: _Canonical[Entry]
     name: str = ""
 
 
-_bare_decoder = msgspec.json.Decoder(_Canonical)
+# From the leanest model of an entry to the full one. A model that does not fit shows at the first entry that has more,
+# usually the very first.
+_bare_decoders = [msgspec.json.Decoder(_Canonical[model]) for model in (ObjectEntry, PlacedEntry, Entry)]
 _wrapped_decoder = msgspec.json.Decoder(_Wrapped)
 _NOT_CANONICAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -149,10 +162,11 @@ def decode_request(body: bytes, default_bucket: Bucket | None = None) -> BatchRe
 
 
 def _decode_canonical(body: bytes) -> _Canonical | None:
-    try:
-        return _bare_decoder.decode(body)
-    except _NOT_CANONICAL:
-        pass
+    for decoder in _bare_decoders:
+        try:
+            return decoder.decode(body)
+        except _NOT_CANONICAL:
+            continue
     try:
         wrapped = _wrapped_decoder.decode(body)
     except _NOT_CANONICAL:
@@ -169,15 +183,18 @@ def _check_whole(canonical: _Canonical, default_bucket: Bucket | None) -> BatchR
     names = [entry.objname for entry in entries]
     if find_invalid_object_name(names) >= 0:
         return None
-    paths = [entry.archpath for entry in entries]
-    has_members = any(paths)
-    if has_members and find_invalid_member_path(paths) >= 0:
-        return None
-    lengths = [entry.length for entry in entries]
-    starts = [entry.start for entry in entries]
-    has_ranges = any(lengths) or any(starts)
-    if has_ranges and not _are_valid_ranges(starts, lengths):
-        return None
+    is_full = isinstance(entries[0], Entry)
+    has_members = has_ranges = False
+    if is_full:
+        paths = [entry.archpath for entry in entries]
+        has_members = any(paths)
+        if has_members and find_invalid_member_path(paths) >= 0:
+            return None
+        lengths = [entry.length for entry in entries]
+        starts = [entry.start for entry in entries]
+        has_ranges = any(lengths) or any(starts)
+        if has_ranges and not _are_valid_ranges(starts, lengths):
+            return None
     resolver = BucketResolver(default_bucket)
     try:
         bucket_of, has_buckets = _resolve_whole(entries, resolver)
@@ -194,7 +211,7 @@ def _check_whole(canonical: _Canonical, default_bucket: Bucket | None) -> BatchR
         has_members=has_members,
         has_ranges=has_ranges,
         has_buckets=has_buckets,
-        has_opaque=_tidy_opaque(entries),
+        has_opaque=is_full and _tidy_opaque(entries),
         buckets=resolver.buckets,
         bucket_of=bucket_of,
     )
@@ -215,7 +232,10 @@ def _resolve_whole(entries: list[Entry], resolver: BucketResolver) -> tuple[list
     Raises:
         MossError: some entry's bucket cannot be resolved (not necessarily the error of the first such entry).
     """
-    unames = [entry.uname for entry in entries]
+    if type(entries[0]) is ObjectEntry:
+        resolver.index_of(entries[0])
+        return None, False
+    unames = [entry.uname for entry in entries] if isinstance(entries[0], Entry) else [""] * len(entries)
     buckets = [entry.bucket for entry in entries]
     providers = [entry.provider for entry in entries]
     count = len(entries)

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -210,3 +211,83 @@ def test_an_old_client_gets_the_body_without_chunk_frames():
 def test_a_header_cannot_split_an_answer(value: str):
     with pytest.raises(ValueError, match="control character"):
         head_bytes(200, {"Location": value})
+
+
+@pytest.mark.parametrize("is_http10", [False, True])
+def test_btr_01_an_answer_that_ends_with_its_connection_is_broken_by_a_reset(is_http10: bool):
+    """Without chunk frames a regular end of the connection is the regular end of the body."""
+
+    def failing() -> Iterator[list[bytes]]:
+        yield [b"first"]
+        raise KeyError("second")
+
+    async def write(writer: Writer) -> None:
+        await writer.stream(200, {}, failing())
+
+    def read(client: socket.socket) -> bytes:
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            body_of(client)
+        return b""
+
+    _, error = run(write, read, is_http10=is_http10)
+    assert isinstance(error, KeyError)
+
+
+def test_a_turn_of_a_thread_outlasts_every_cancellation():
+    """A stopped job and a vanished client both cancel: nothing may be closed under the thread that still writes."""
+    entered, leave, closed = threading.Event(), threading.Event(), []
+
+    def slow() -> Iterator[list[bytes]]:
+        try:
+            entered.set()
+            leave.wait(10)
+            yield [b"x"]
+            yield [b"y"] * 100
+        finally:
+            closed.append(leave.is_set())
+
+    async def write(writer: Writer) -> None:
+        streaming = asyncio.create_task(writer.stream(200, {}, slow()))
+        await asyncio.to_thread(entered.wait, 10)
+        for _ in range(3):
+            streaming.cancel()
+            done, _ = await asyncio.wait([streaming], timeout=0.05)
+            assert not done
+        leave.set()
+        await asyncio.wait([streaming])
+
+    _, error = run(write)
+    assert not isinstance(error, AssertionError)
+    assert closed == [True]
+
+
+def test_a_client_that_reads_no_whole_answers_is_cut_off():
+    async def write(writer: Writer) -> None:
+        writer.send_whole(200, {}, bytes(64 * MIB))
+        await writer.drain()
+
+    def read(client: socket.socket) -> bytes:
+        client.settimeout(10)
+        with pytest.raises(ConnectionError):
+            while True:
+                client.send(b"x")
+        return b""
+
+    _, error = run(write, read, stall_s_max=0.2)
+    assert isinstance(error, ClientStalled)
+
+
+def test_a_client_that_reads_nothing_of_what_precedes_a_stream_is_cut_off():
+    async def write(writer: Writer) -> None:
+        writer._transport.write(bytes(64 * MIB))
+        await writer.stream(200, {}, windows([b"never"]))
+
+    def read(client: socket.socket) -> bytes:
+        client.settimeout(10)
+        with pytest.raises(ConnectionError):
+            while True:
+                client.send(b"x")
+        return b""
+
+    _, error = run(write, read, stall_s_max=0.2)
+    assert isinstance(error, ClientStalled)

@@ -59,14 +59,14 @@ class Admission:
         self._now, self._on_expired = now, on_expired
         self._waiting: OrderedDict[str, WorkItem] = OrderedDict()
         self._waiting_of: dict[str, int] = {}
-        self._running = 0
+        self._running: set[str] = set()
         self._lock = threading.Lock()
 
     def pending(self, client: str) -> int:
         """Count what stands in the way of another request of this client."""
         self.expire()
         with self._lock:
-            return self._running + self._waiting_of.get(client, 0)
+            return len(self._running) + self._waiting_of.get(client, 0)
 
     def check(self, client: str, describe: Callable[[], str]) -> bool:
         """Tell whether a request may start.
@@ -88,6 +88,11 @@ class Admission:
             self._waiting[item.wid] = item
             self._waiting_of[item.client] = self._waiting_of.get(item.client, 0) + 1
 
+    def is_pending(self, wid: str) -> bool:
+        """Tell whether an id is in use: a new work item needs another."""
+        with self._lock:
+            return wid in self._waiting or wid in self._running
+
     def get(self, wid: str) -> WorkItem | None:
         """Return a waiting work item without starting it."""
         self.expire()
@@ -105,7 +110,7 @@ class Admission:
             elif item.is_running or item.has_ended:
                 raise WorkItemNotFound(f'wid="{item.wid}" is being served')
             item.is_running = True
-            self._running += 1
+            self._running.add(item.wid)
 
     def end(self, item: WorkItem) -> bool:
         """Take a work item off the books; False when it was off already."""
@@ -114,7 +119,7 @@ class Admission:
                 return False
             if item.is_running:
                 item.is_running = False
-                self._running -= 1
+                self._running.discard(item.wid)
             elif item.wid in self._waiting:
                 self._remove(item)
             item.has_ended = True

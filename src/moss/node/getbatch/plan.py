@@ -11,7 +11,9 @@ from moss.archive.formats import Format, parse_mime
 from moss.naming.bucket import Bucket
 from moss.wire.batch import BatchRequest, Entry
 
-# A window is at most so many entries …
+# The first window is small: the client waits for it, and for nothing else, before its first byte.
+FIRST_WINDOW_ENTRIES_MAX = 64
+# Later ones are at most so many entries …
 WINDOW_ENTRIES_MAX = 512
 # … and is written out as soon as it holds so many bytes.
 WINDOW_BYTES_MAX = 1 << 20
@@ -70,8 +72,10 @@ class Batch:
 
     def windows(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of each window, half-open."""
-        for start in range(0, len(self.names), WINDOW_ENTRIES_MAX):
-            yield start, min(start + WINDOW_ENTRIES_MAX, len(self.names))
+        start, stop = 0, FIRST_WINDOW_ENTRIES_MAX
+        while start < len(self.names):
+            yield start, min(stop, len(self.names))
+            start, stop = stop, stop + WINDOW_ENTRIES_MAX
 
     def bucket(self, index: int) -> Bucket:
         return self.buckets[self.bucket_of[index] if self.bucket_of else 0]

@@ -6,8 +6,9 @@ The life of a work item: `admit` (gateway, phase 1) → waits for the redirect t
 
 import asyncio
 import secrets
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +67,8 @@ class BatchService:
         Raises:
             TooManyRequests: too much is pending; counted as a hard error.
         """
-        wid = f"{self._gateway_id[:7]}-{secrets.token_urlsafe(4)[:5]}"
+        wid = self._new_wid()
         job = self._begin_work(path_bucket, wid)
-        try:
-            throttle = self.admission.check(client, lambda: f'{job.name}: wid="{wid}"')
-        except TooManyRequests:
-            self._metrics.add("err.getbatch.n", 1)
-            job.end_work(wid=wid, is_served=False)
-            raise
-        if throttle:
-            await asyncio.sleep(THROTTLE_S)
-            self._metrics.add("getbatch.throttle.ns", int(THROTTLE_S * 1e9))
         item = WorkItem(
             wid=wid,
             client=client,
@@ -86,10 +78,35 @@ class BatchService:
             soft_errors_max=self._config.get_batch.max_soft_errs,
             admitted_s=self._clock.monotonic_s(),
         )
+        try:
+            throttle = self.admission.check(client, lambda: f'{job.name}: wid="{wid}"')
+        except TooManyRequests:
+            self._metrics.add("err.getbatch.n", 1)
+            job.end_work(wid=wid, is_served=False)
+            raise
+        # On the books before anything is waited for: those who come meanwhile count it.
         self.admission.wait(item)
+        if throttle:
+            await self._throttle(item)
         if self._expiry is None:
             self._expiry = asyncio.get_running_loop().call_later(FOLLOW_S_MAX, self._expire)
         return item
+
+    def _new_wid(self) -> str:
+        while True:
+            wid = f"{self._gateway_id[:7]}-{secrets.token_urlsafe(4)[:5]}"
+            if not self.admission.is_pending(wid):
+                return wid
+
+    async def _throttle(self, item: WorkItem) -> None:
+        try:
+            await asyncio.sleep(THROTTLE_S)
+        except asyncio.CancelledError:
+            # The client is gone: nobody will come for the work item.
+            if self.admission.end(item):
+                item.job.end_work(wid=item.wid, is_served=False)
+            raise
+        self._metrics.add("getbatch.throttle.ns", int(THROTTLE_S * 1e9))
 
     def _expire(self) -> None:
         """Forget what nobody follows also when no other request comes: a job with work pending never becomes idle."""
@@ -151,7 +168,7 @@ class BatchService:
         outcome = None if item.batch.options.streaming else Outcome()
         assembly: Assembly | None = None
         error = "client disconnected"
-        forget = item.job.on_abort(self._canceller(asyncio.current_task()))
+        forget = self._cancel_on_abort(item.job)
         item.job.begin_assembly(item.wid)
         try:
             assembly = Assembly(
@@ -238,14 +255,24 @@ class BatchService:
     def _expired(self, item: WorkItem) -> None:
         item.job.end_work(wid=item.wid, is_served=False)
 
-    def _canceller(self, task: "asyncio.Task[Any] | None"):
-        loop = asyncio.get_running_loop()
+    @staticmethod
+    def _cancel_on_abort(job: BatchJob) -> Callable[[], None]:
+        """Cancel the running task when the job is stopped; returns a function that puts an end to that."""
+        task, loop, ended = asyncio.current_task(), asyncio.get_running_loop(), threading.Event()
 
         def cancel() -> None:
-            # The job may be stopped from any thread.
-            loop.call_soon_threadsafe(task.cancel)
+            if not ended.is_set():
+                task.cancel()
 
-        return cancel
+        # The job may be stopped from any thread.
+        forget = job.on_abort(lambda: loop.call_soon_threadsafe(cancel))
+
+        def end() -> None:
+            # What is on its way already must not hit the connection's next request.
+            ended.set()
+            forget()
+
+        return end
 
     def close(self) -> None:
         if self._expiry is not None:

@@ -11,6 +11,8 @@ After the head is sent an error can only break the connection (`Writer.abort`): 
 import asyncio
 import os
 import select
+import socket
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,8 @@ _IOVEC_MAX = 1024
 _THREAD_PATIENCE_MS = 20
 # A thread serves one batch so long before others get their turn.
 _TURN_S = 0.05
+# SO_LINGER, on, 0 seconds: the end of the connection is a reset.
+_RESET = struct.pack("ii", 1, 0)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -76,6 +80,7 @@ class Writer:
         self._is_http10 = is_http10
         self._is_chunked = False
         self._body_left: int | None = None
+        self._ends_with_connection = False
         self.keep_alive = keep_alive
         self.stall_s_max = stall_s_max
         self.is_started = False
@@ -97,7 +102,19 @@ class Writer:
         self._transport.write(head if self._is_head else head + body)
 
     async def drain(self) -> None:
-        await self._drain()
+        """Wait until the client keeps up.
+
+        Raises:
+            ClientStalled: it took nothing for `stall_s_max` seconds; the connection is cut.
+        """
+        if not self._transport.get_write_buffer_size():
+            return
+        try:
+            async with asyncio.timeout(self.stall_s_max or None):
+                await self._drain()
+        except TimeoutError:
+            self.abort()
+            raise ClientStalled(f"the client read nothing for {self.stall_s_max:g}s") from None
 
     # -- streamed answers ------------------------------------------------------------------------
 
@@ -109,6 +126,7 @@ class Writer:
             self._body_left = length
         elif self._is_http10:
             self.keep_alive = False
+            self._ends_with_connection = True
         else:
             headers["Transfer-Encoding"] = "chunked"
             self._is_chunked = True
@@ -142,7 +160,7 @@ class Writer:
         if self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
         self._transport.write(b"".join(self._framed(buffers)))
-        await self._drained()
+        await self.drain()
 
     async def send_streamed(self, status: int, headers: dict[str, str], buffers: Sequence[Buffer]) -> None:
         """Send a short answer that is complete already, framed like a streamed one, in one write.
@@ -154,17 +172,7 @@ class Writer:
         end = b"0\r\n\r\n" if self._is_chunked and not self._is_head else b""
         self._transport.write(b"".join([head, *body, end]))
         self.is_finished = self.is_complete = True
-        await self._drained()
-
-    async def _drained(self) -> None:
-        if not self._transport.get_write_buffer_size():
-            return
-        try:
-            async with asyncio.timeout(self.stall_s_max or None):
-                await self._drain()
-        except TimeoutError:
-            self.abort()
-            raise ClientStalled(f"the client read nothing for {self.stall_s_max:g}s") from None
+        await self.drain()
 
     async def finish(self) -> None:
         """End the body. Aborts when fewer bytes were written than declared."""
@@ -179,8 +187,12 @@ class Writer:
         """Break the connection at once; the client sees an answer that was cut, never one that looks whole."""
         self.keep_alive = False
         self.is_finished = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._transport is None:
+            return
+        if self._ends_with_connection and not self._transport.is_closing():
+            # A regular end of the connection would be the regular end of this body.
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
 
     async def stream(
         self, status: int, headers: dict[str, str], source: Iterator[Sequence[Buffer]], length: int | None = None
@@ -221,7 +233,9 @@ class Writer:
             raise ConnectionResetError("the client is gone")
         if self._transport.get_write_buffer_size():
             self._transport.set_write_buffer_limits(high=0)
-            await self._drain()
+            await self.drain()
+            if self._transport.is_closing():
+                raise ConnectionResetError("the client is gone")
             self._transport.set_write_buffer_limits()
 
     async def _writable(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
@@ -340,16 +354,21 @@ def _skip_sent(pending: list[Buffer], position: int, sent: int) -> int:
 
 
 async def _uncancelled(future: "asyncio.Future[int]") -> int:
-    """Wait for a thread's turn even when cancelled, so that nothing is closed under it; then pass the cancel on.
+    """Wait for a thread's turn however often cancelled, so that nothing is closed under it; then pass the cancel on.
 
     Not when that turn was the last: a client that closes the connection as soon as it has the whole answer did not
     disconnect in the middle of it.
     """
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        if future.cancelled() or future.exception() is not None or future.result() != _DONE:
-            raise
+    cancels: list[asyncio.CancelledError] = []
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancels.append(error)
+    if not cancels:
+        return future.result()
+    if future.cancelled() or future.exception() is not None or future.result() != _DONE:
+        raise cancels[0]
+    for _ in cancels:
         asyncio.current_task().uncancel()
-        return _DONE
+    return _DONE
