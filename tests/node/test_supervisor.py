@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,3 +66,42 @@ def test_workers_end_with_their_supervisor(pair: NodeProcess):
     assert len(workers) == 2
     pair.kill()
     wait_for(lambda: not any(is_alive(pid) for pid in workers), "workers live on without their supervisor")
+
+
+def run_supervisor(worker: str) -> subprocess.CompletedProcess[bytes]:
+    """Run three workers; `worker` is the body of a function of `number` and `report`."""
+    program = (
+        "import os, signal, sys, time\n"
+        "from moss.node.supervisor import Supervisor\n"
+        f"def run(number, report):\n{textwrap.indent(textwrap.dedent(worker), '    ')}\n"
+        "sys.exit(Supervisor(3, run).run(lambda: None))\n"
+    )
+    return subprocess.run([sys.executable, "-c", program], timeout=20, capture_output=True, check=False)
+
+
+def test_a_signal_while_workers_start_ends_them_all():
+    """The first worker is told and ends; nobody would tell those that are started afterwards."""
+    ended = run_supervisor(
+        """
+        if number:
+            signal.pause()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        os.kill(os.getppid(), signal.SIGTERM)
+        signal.sigwait([signal.SIGTERM])
+        report()
+        """
+    )
+    assert ended.returncode == 0
+
+
+def test_a_worker_that_cannot_start_ends_the_node():
+    ended = run_supervisor(
+        """
+        if number == 1:
+            raise OSError("no luck")
+        report()
+        signal.pause()
+        """
+    )
+    assert ended.returncode == 1
+    assert b"worker 1: no luck" in ended.stderr

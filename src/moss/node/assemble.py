@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -270,6 +271,13 @@ def _run(options: ServeOptions, ports: _Ports, worker: int, ready: Callable[[Nod
 # -- the whole node ---------------------------------------------------------------------------------------
 
 
+def _allow_open_files() -> None:
+    """Take all open files that the system allows: segments and clients need many, and the usual limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def serve(options: ServeOptions, ready: Callable[[str, str], None] = lambda gateway_url, target_url: None) -> int:
     """Run a node until SIGTERM or SIGINT.
 
@@ -284,6 +292,7 @@ def serve(options: ServeOptions, ready: Callable[[str, str], None] = lambda gate
     """
     options.data.mkdir(parents=True, exist_ok=True)
     load_identity(options.data)
+    _allow_open_files()
     ports = bind_ports(options)
     if options.host not in _LOOPBACK:
         log.warning("listening at %s without authentication: anyone who reaches it can read and write", options.host)

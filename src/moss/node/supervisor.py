@@ -50,7 +50,9 @@ class Supervisor:
         return status
 
     def _start(self, worker: int) -> bool:
-        """Fork one worker and wait until it serves."""
+        """Fork one worker and wait until it serves; False when it does not, or the end was asked for."""
+        if self._is_stopping:
+            return False
         reading, writing = os.pipe()
         supervisor = os.getpid()
         pid = os.fork()
@@ -58,7 +60,8 @@ class Supervisor:
             code = 1
             try:
                 os.close(reading)
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, signal.SIG_DFL)
                 _end_with_parent(supervisor)
                 self._run_worker(worker, lambda: os.write(writing, b"."))
                 code = 0
@@ -69,6 +72,9 @@ class Supervisor:
         os.close(writing)
         self._pids[pid] = worker
         self._born[worker] = time.monotonic()
+        if self._is_stopping:
+            # The signal came before this worker could be told.
+            self._stop()
         select.select([reading], [], [])
         is_ready = os.read(reading, 1) == b"."
         os.close(reading)

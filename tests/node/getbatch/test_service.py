@@ -59,7 +59,7 @@ def batch_of(bucket: Bucket, *names: str, streaming: bool = True, continue_on_er
 
 
 class Wire:
-    """Takes an answer in memory, where a writer would send it; asked for windows in a thread, as by a writer."""
+    """Takes an answer in memory, where a writer would send it."""
 
     def __init__(self) -> None:
         self.body = bytearray()
@@ -67,9 +67,10 @@ class Wire:
 
     async def stream(self, status: int, headers: dict[str, str], source) -> None:
         try:
-            while (window := await asyncio.to_thread(next, source, None)) is not None:
+            for window in source:
                 for buffer in window:
                     self.body += buffer
+                await asyncio.sleep(0)
             self.is_complete = True
         finally:
             source.close()

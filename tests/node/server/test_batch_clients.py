@@ -133,18 +133,17 @@ def test_67_reliability_16_btr_29_vanished_clients_give_everything_back(own_node
         with RawClient(own_node.url, receive_buffer=32 << 10) as client:
             client.begin_batch(bucket, ["x"] * 100, mime=mime)
 
-    def round_of(mimes: tuple[str, ...], count: int) -> int:
+    def vanish_often(mimes: tuple[str, ...], count: int) -> None:
         ask_all([lambda mime=mime: vanish(mime) for mime in mimes for _ in range(count)])
-        until(lambda: "pending" not in status(wire, bucket), 20)
-        return anonymous_bytes(own_node.pid)
 
-    files = open_files(own_node.pid)
-    before = round_of((".tar",), 20)
-    assert round_of((".tar",), 200) - before < 8 * MIB
-    for _ in range(3):
-        after = round_of((".tgz", ".zip"), 100)
-    assert after - before < 120 * MIB, "buffers that 32 threads keep; the reference keeps 140 MiB after 50 clients"
-    until(lambda: open_files(own_node.pid) < files + 20, 20)
+    files, before = open_files(own_node.pid), anonymous_bytes(own_node.pid)
+    vanish_often((".tar",), 200)
+    until(lambda: anonymous_bytes(own_node.pid) - before < 16 * MIB, 10)
+    vanish_often((".tgz", ".zip"), 200)
+    # Buffers that 32 threads keep; the reference keeps 140 MiB after 50 clients.
+    until(lambda: anonymous_bytes(own_node.pid) - before < 100 * MIB, 10)
+    until(lambda: open_files(own_node.pid) < files + 20, 10)
+    until(lambda: "pending" not in status(wire, bucket), 10)
 
 
 def status(wire: Wire, bucket: str) -> str:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 
-from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
+from xxhash import xxh3_64, xxh3_64_intdigest
 
+from moss.archive.formats import Format
 from moss.archive.tar import build_pax
 from moss.archive.writer import Framer, make_framer
 from moss.errors import Aborted, InvalidRequest, MossError
-from moss.node.getbatch.plan import WINDOW_BYTES_MAX, WINDOW_ENTRIES_MAX, Batch
+from moss.node.getbatch.plan import WINDOW_BYTES_MAX, Batch, cut_runs
 from moss.node.getbatch.sources import LargePayload, Payload, Sources
 from moss.node.getbatch.warmup import Warmup
 from moss.node.storage.layout import Extent
@@ -27,12 +28,13 @@ from moss.wire.headers import PAX_ERROR, PAX_INDEX, PAX_XXH3
 
 Buffer = bytes | bytearray | memoryview
 
-# Cold data is read so many windows ahead of the one that is being sent.
-WINDOWS_AHEAD = 2
+# Cold data is read so many runs ahead of the one that is being sent.
+RUNS_AHEAD = 2
 _READY = {memoryview, bytes}
 # What is assembled on the event loop itself; about 0.3 ms of work.
 AT_ONCE_ENTRIES_MAX = 32
 AT_ONCE_BYTES_MAX = 512 << 10
+AT_ONCE_PACKED_BYTES_MAX = 64 << 10
 
 
 class SoftBudgetExceeded(InvalidRequest):
@@ -116,7 +118,11 @@ class Assembly:
         batch = self._batch
         if len(batch) > AT_ONCE_ENTRIES_MAX or not batch.is_plain:
             return None
-        if not self._sources.is_small_and_warm(self._sources.locate(0, len(batch)), AT_ONCE_BYTES_MAX):
+        extents = self._sources.locate(0, len(batch))
+        bytes_max = AT_ONCE_BYTES_MAX if batch.options.format is Format.TAR else AT_ONCE_PACKED_BYTES_MAX
+        if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
+            return None
+        if not self._sources.is_warm(self._sources.open(0, extents)):
             return None
         return [buffer for window in self.windows() for buffer in window]
 
@@ -129,16 +135,22 @@ class Assembly:
         if not self._batch.options.continue_on_error and self._batch.options.streaming:
             self._check_all_exist()
         for start, stop in self._batch.windows():
-            if self._aborted.is_set():
-                raise Aborted(f"{self._describe()} aborted")
             extents = self._sources.locate(start, stop)
-            if self._sources.warm(extents):
-                self._warm_ahead(stop)
-            if self._is_finished_run(extents):
-                yield from self._finished_window(start, extents)
-            else:
-                yield from self._framed_window(start, stop, self._sources.payloads(start, stop, extents))
+            members = self._batch.members[start:stop] if self._batch.members is not None else None
+            for begin, end in cut_runs(extents, members):
+                yield from self._run(start + begin, extents[begin:end])
         yield self._framer.finish()
+
+    def _run(self, start: int, located: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
+        if self._aborted.is_set():
+            raise Aborted(f"{self._describe()} aborted")
+        extents = self._sources.open(start, located)
+        if self._sources.warm(start, extents):
+            self._warm_ahead(start + len(extents), len(extents))
+        if self._is_finished_run(extents):
+            yield from self._finished_run(start, extents)
+        else:
+            yield from self._framed_run(start, self._sources.payloads(start, extents))
 
     def _check_all_exist(self) -> None:
         """Strict mode: common misses give a clean error before anything is sent (spec/getbatch.md 8.3).
@@ -150,14 +162,14 @@ class Assembly:
             if error is not None:
                 raise error
 
-    def _warm_ahead(self, start: int) -> None:
-        """Have the windows behind this one read by the warmup workers."""
-        for begin, end in self._batch.windows():
-            if max(start, self._warmed_until) <= begin < start + WINDOWS_AHEAD * WINDOW_ENTRIES_MAX:
-                self._warmup.submit(partial(self._sources.warm_later, begin, end))
-                self._warmed_until = end
+    def _warm_ahead(self, start: int, entries: int) -> None:
+        """Have what follows a cold run of so many entries read by the warmup workers."""
+        stop = min(start + RUNS_AHEAD * entries, len(self._batch))
+        for begin in range(max(start, self._warmed_until), stop, entries):
+            self._warmed_until = min(begin + entries, stop)
+            self._warmup.submit(partial(self._sources.warm_later, begin, self._warmed_until))
 
-    # -- windows in which every entry is stored just as it is asked for ------------------------------
+    # -- runs in which every entry is stored just as it is asked for ------------------------------
 
     def _is_finished_run(self, extents: Sequence[Extent | None]) -> bool:
         options = self._batch.options
@@ -166,7 +178,7 @@ class Assembly:
         want, mask = FLAG_FINISHED_HEADER, FLAG_FINISHED_HEADER | FLAG_BLOCKS
         return None not in extents and all(extent[4] & mask == want for extent in extents)
 
-    def _finished_window(self, start: int, extents: Sequence[Extent]) -> Iterator[list[Buffer]]:
+    def _finished_run(self, start: int, extents: Sequence[Extent]) -> Iterator[list[Buffer]]:
         """Header, data and padding of each entry are one extent: one slice and one checksum, nothing else."""
         views = {number: self._sources.view(number) for number in {extent[0] for extent in extents}}
         buffers: list[Buffer] = []
@@ -174,13 +186,12 @@ class Assembly:
         for i, (number, offset, size, _, flags, _) in enumerate(extents):
             frame = views[number][offset - 512 : offset + size + (-size & 511)]
             if xxh3_64_intdigest(frame) & FRAME_CHECK_MASK != flags >> FRAME_CHECK_SHIFT:
-                # Header, payload or padding is damaged. The way of all other windows tells which: it makes the header
+                # Header, payload or padding is damaged. The way of all other runs tells which: it makes the header
                 # anew and, where the payload is wrong, a placeholder or an error.
                 if buffers:
                     yield self._framer.raw(buffers)
                 self._add_objects(i, total, extents)
-                rest, stop = start + i, start + len(extents)
-                yield from self._framed_window(rest, stop, self._sources.payloads(rest, stop, extents[i:]))
+                yield from self._framed_run(start + i, self._sources.payloads(start + i, extents[i:]))
                 return
             buffers.append(frame)
             total += size
@@ -198,21 +209,22 @@ class Assembly:
         if self._outcome is not None:
             self._outcome.sizes += [extent[2] for extent in extents[:entries]]
 
-    # -- all other windows -----------------------------------------------------------------------------
+    # -- all other runs -----------------------------------------------------------------------------
 
-    def _framed_window(self, start: int, stop: int, payloads: list[Payload]) -> Iterator[list[Buffer]]:
+    def _framed_run(self, start: int, payloads: list[Payload]) -> Iterator[list[Buffer]]:
+        stop = start + len(payloads)
         names = self._batch.output_names(start, stop)
         if not self._batch.options.report_checksum and set(map(type, payloads)) <= _READY:
-            yield from self._ready_window(start, stop, names, payloads)
+            yield from self._ready_run(start, stop, names, payloads)
             return
-        run = _Run()
+        run = _Group()
         for i, payload in enumerate(payloads):
             if isinstance(payload, MossError):
                 self._soft_error(start + i, payload)
                 run.add(MISSING_PREFIX + names[i], b"", self._status_record(start + i, payload))
             elif isinstance(payload, LargePayload):
                 yield from self._frame(run)
-                run = _Run()
+                run = _Group()
                 self._count(start + i, payload.size)
                 yield from self._large(start + i, names[i], payload)
                 continue
@@ -221,13 +233,13 @@ class Assembly:
                 run.add(names[i], payload, self._checksum_record(start + i, payload))
             if run.size >= WINDOW_BYTES_MAX:
                 yield from self._frame(run)
-                run = _Run()
+                run = _Group()
         yield from self._frame(run)
 
-    def _ready_window(
+    def _ready_run(
         self, start: int, stop: int, names: list[str], payloads: list[memoryview | bytes]
     ) -> Iterator[list[Buffer]]:
-        """Frame a window of which every payload is there as a whole: by columns, in pieces of about a MiB."""
+        """Frame a run of which every payload is there as a whole: by columns, in pieces of about a MiB."""
         sizes = list(map(len, payloads))
         ends = list(accumulate(sizes))
         begin = 0
@@ -245,7 +257,7 @@ class Assembly:
         if self._outcome is not None:
             self._outcome.sizes += sizes
 
-    def _frame(self, run: "_Run") -> Iterator[list[Buffer]]:
+    def _frame(self, run: "_Group") -> Iterator[list[Buffer]]:
         if not run.names:
             return
         if not run.records:
@@ -261,8 +273,10 @@ class Assembly:
     def _large(self, index: int, name: str, payload: LargePayload) -> Iterator[list[Buffer]]:
         buffers: list[Buffer] = []
         if self._batch.options.report_checksum:
-            digest = xxh3_64_hexdigest(payload.segment.view[_span(payload)])
-            buffers += self._framer.raw([build_pax({PAX_INDEX: str(index), PAX_XXH3: digest}, name)])
+            digest = xxh3_64()
+            for piece in payload.pieces():
+                digest.update(piece)
+            buffers += self._framer.raw([build_pax({PAX_INDEX: str(index), PAX_XXH3: digest.hexdigest()}, name)])
         buffers += self._framer.begin(name, payload.size)
         pending = 0
         for piece in payload.pieces():
@@ -313,8 +327,8 @@ class Assembly:
         return {PAX_INDEX: str(index), PAX_XXH3: f"{xxh3_64_intdigest(payload):016x}"}
 
 
-class _Run:
-    """Entries of a window that are framed together."""
+class _Group:
+    """Entries of a run that are framed together."""
 
     __slots__ = ("names", "payloads", "records", "size")
 
@@ -330,8 +344,3 @@ class _Run:
         self.names.append(name)
         self.payloads.append(payload)
         self.size += len(payload) + 512
-
-
-def _span(payload: LargePayload) -> slice:
-    begin = payload.object_offset + payload.start
-    return slice(begin, begin + payload.size)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from moss.archive.formats import Format, parse_mime
 from moss.naming.bucket import Bucket
+from moss.node.storage.layout import Extent
 from moss.wire.batch import BatchRequest, Entry
 
 # The first window is small: the client waits for it, and for nothing else, before its first byte.
@@ -17,6 +18,10 @@ FIRST_WINDOW_ENTRIES_MAX = 64
 WINDOW_ENTRIES_MAX = 512
 # … and is written out as soon as it holds so many bytes.
 WINDOW_BYTES_MAX = 1 << 20
+# What of a window is opened, read ahead and checked at one time: a run, of at most so many bytes (or one entry) …
+RUN_BYTES_MAX = 8 << 20
+# … in at most so many segments; each one takes two file descriptors.
+RUN_SEGMENTS_MAX = 128
 
 
 @dataclass(slots=True)
@@ -95,6 +100,35 @@ class Batch:
             return [prefix + name for name in names]
         prefixes = [bucket.name + "/" for bucket in self.buckets]
         return [prefixes[which] + name for which, name in zip(self.bucket_of[start:stop], names, strict=True)]
+
+
+def cut_runs(extents: Sequence[Extent | None], members: Sequence[str] | None = None) -> Iterator[tuple[int, int]]:
+    """Cut a window into runs: yield (begin, end), half-open, of each.
+
+    Args:
+        members: the window's member paths, if any: the size of a shard says nothing about that of its members.
+    """
+    found = [extent for extent in extents if extent is not None]
+    if (
+        sum([extent[2] for extent in found]) <= RUN_BYTES_MAX
+        and len({extent[0] for extent in found}) <= RUN_SEGMENTS_MAX
+    ):
+        yield 0, len(extents)
+        return
+    begin = total = 0
+    segments: set[int] = set()
+    for i, extent in enumerate(extents):
+        if extent is None:
+            continue
+        number, size = extent[0], 0 if members is not None and members[i] else extent[2]
+        is_full = number not in segments and len(segments) >= RUN_SEGMENTS_MAX
+        if i > begin and (is_full or total + size > RUN_BYTES_MAX):
+            yield begin, i
+            begin, total = i, 0
+            segments.clear()
+        segments.add(number)
+        total += size
+    yield begin, len(extents)
 
 
 def _joined(name: str, member: str) -> str:

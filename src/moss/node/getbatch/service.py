@@ -20,7 +20,7 @@ from moss.node.getbatch.admission import FOLLOW_S_MAX, THROTTLE_S, Admission, Wo
 from moss.node.getbatch.executor import Assembly, Buffer, Counts, Outcome
 from moss.node.getbatch.plan import Batch
 from moss.node.getbatch.sources import Sources
-from moss.node.getbatch.spool import Spool
+from moss.node.getbatch.spool import Spool, SpoolBudget
 from moss.node.getbatch.warmup import Warmup
 from moss.node.jobs.batch import BatchJob
 from moss.wire import headers
@@ -55,6 +55,7 @@ class BatchService:
         self._engine, self._shards, self._config = engine, shards, config
         self._metrics, self._jobs, self._clock = metrics, jobs, clock
         self._gateway_id, self._target_name, self._spool_folder = gateway_id, target_name, spool_folder
+        self._spool_budget = SpoolBudget()
         self._warmup = Warmup(config.get_batch.warmup_workers)
         self.admission = Admission(clock.monotonic_s, self._expired)
         self._expiry: asyncio.TimerHandle | None = None
@@ -222,11 +223,12 @@ class BatchService:
 
     def _buffered(self, item: WorkItem, assembly: Assembly, outcome: Outcome, boundary: str) -> Iterator[list[Buffer]]:
         """Assemble everything first, then yield metadata and archive: nothing is sent of what may still fail."""
-        spool = Spool(self._spool_folder)
+        spool = Spool(self._spool_folder, self._spool_budget)
         try:
             for window in assembly.windows():
                 spool.add(window)
                 yield []
+            spool.seal()
             metadata = encode_metadata(item.job.id, outcome.rows(item.batch))
             yield [multipart_prologue(boundary, metadata, item.job.id)]
             yield from spool.windows()

@@ -11,17 +11,29 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
-from moss.errors import ChecksumMismatch, MemberNotFound, MossError, ObjectNotFound, RangeOutOfBounds, SegmentGone
+from moss.errors import (
+    BucketNotFound,
+    ChecksumMismatch,
+    MemberNotFound,
+    MossError,
+    ObjectNotFound,
+    RangeOutOfBounds,
+    SegmentGone,
+)
 from moss.node.getbatch import warmup
 from moss.node.getbatch.plan import Batch
 from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
 from moss.node.storage.segments import Segment
-from moss.node.storage.shards import MemberExtent, ShardIndexes
+from moss.node.storage.shards import DecodeBudget, MemberExtent, ShardIndexes
 
-# Segments may vanish between lookup and opening (compaction); each lookup sees a newer state.
+# Segments may vanish between lookup and opening (compaction), objects be replaced; each lookup sees a newer state.
 _LOCATE_TRIES = 4
+# Segments that are kept open from run to run. One that is held stays on disk.
+_SEGMENTS_KEPT_MAX = 64
+# Cold large objects are read ahead by so much.
+_LARGE_AHEAD_BYTES = 2 << 20
 
 
 @dataclass(slots=True)
@@ -50,6 +62,8 @@ class LargePayload:
         stop = self.start + self.size
         for number in range(self.start // BLOCK_BYTES, -(-stop // BLOCK_BYTES)):
             begin, end = number * BLOCK_BYTES, min((number + 1) * BLOCK_BYTES, self.object_size)
+            ahead = min(_LARGE_AHEAD_BYTES, self.object_size - end)
+            warmup.bring_in(self.segment, base + begin, end - begin, ahead)
             block = view[base + begin : base + end]
             found = xxh3_64_intdigest(block)
             if found != self.blocks[number]:
@@ -69,75 +83,94 @@ class Sources:
         self._segments: dict[int, Segment] = {}
 
     def locate(self, start: int, stop: int) -> list[Extent | None]:
-        """Look up the objects of a window and open their segments.
+        """Look up the objects of a window, in one view of the store.
 
         Returns:
             An extent for each entry, None where the object does not exist.
+
+        Raises:
+            BucketNotFound: a bucket was destroyed since the batch began, even if there is one of that name again.
         """
+        batch, names = self._batch, self._batch.names[start:stop]
+        if batch.bucket_of is None:
+            extents = self._engine.locate(batch.buckets[0], names)
+            self._check_buckets({0})
+        else:
+            used = batch.bucket_of[start:stop]
+            extents = self._engine.locate_mixed([self._bucket_ids[which] for which in used], names)
+            self._check_buckets(set(used))
+        return extents
+
+    def _check_buckets(self, used: set[int]) -> None:
+        """After a lookup: what is gone with its bucket is not a missing object."""
+        for which in used:
+            bucket = self._batch.buckets[which]
+            if self._engine.get_bucket(bucket).id != self._bucket_ids[which]:
+                raise BucketNotFound(bucket.cname, is_remote=bucket.is_remote)
+
+    def open(self, start: int, extents: Sequence[Extent | None]) -> Sequence[Extent | None]:
+        """Open the segments of a run that was located; looks it up again when they have moved meanwhile."""
         for _ in range(_LOCATE_TRIES):
-            extents = self._lookup(start, stop)
+            numbers = {extent[0] for extent in extents if extent is not None}
+            if len(self._segments) > _SEGMENTS_KEPT_MAX:
+                self._segments = {number: self._segments[number] for number in numbers & self._segments.keys()}
             try:
-                self._open({extent[0] for extent in extents if extent is not None})
+                self._open(numbers)
             except SegmentGone as error:
                 gone = error
+                extents = self.locate(start, start + len(extents))
                 continue
             return extents
         raise gone
 
-    def _lookup(self, start: int, stop: int) -> list[Extent | None]:
-        batch, names = self._batch, self._batch.names[start:stop]
-        if batch.bucket_of is None:
-            return self._engine.locate(batch.buckets[0], names)
-        ids = self._bucket_ids
-        return self._engine.locate_mixed([ids[which] for which in batch.bucket_of[start:stop]], names)
-
     def _open(self, numbers: set[int]) -> None:
-        if len(self._segments) > 64:
-            # A segment that is held stays on disk: let go of those that this window does not need.
-            self._segments = {number: self._segments[number] for number in numbers & self._segments.keys()}
-        for number in numbers:
-            if number not in self._segments:
-                self._segments[number] = self._engine.segment(number)
+        for number in numbers - self._segments.keys():
+            self._segments[number] = self._engine.segment(number)
 
-    def warm(self, extents: Sequence[Extent | None]) -> bool:
-        """Bring a located window into memory if it is not there; return whether anything was cold."""
-        if not warmup.is_cold(extents, self._segments):
+    def warm(self, start: int, extents: Sequence[Extent | None]) -> bool:
+        """Bring the objects of an open run into memory if they are not there; return whether any was cold."""
+        if self._batch.members is not None:
+            # Of a shard only members are read: they are brought in when it is known where they are.
+            members = self._batch.members[start : start + len(extents)]
+            extents = [None if member else extent for member, extent in zip(members, extents, strict=True)]
+        return self._bring_in(extents)
+
+    def _bring_in(self, places: Sequence[warmup.Place | None]) -> bool:
+        if not warmup.is_cold(places, self._segments):
             return False
-        warmup.read_ahead(extents, self._segments)
+        warmup.read_ahead(places, self._segments)
         return True
 
-    def is_small_and_warm(self, extents: Sequence[Extent | None], bytes_max: int) -> bool:
-        """Tell whether a located window can be read at once without waiting for a disk."""
-        if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
-            return False
+    def is_warm(self, extents: Sequence[Extent | None]) -> bool:
+        """Tell whether all of an open run can be read without waiting for a disk."""
         return warmup.is_warm(extents, self._segments)
 
     def warm_later(self, start: int, stop: int) -> None:
-        """Bring a window into memory that is not yet located; for other threads than the batch's own.
+        """Bring objects into memory that are not yet located; for other threads than the batch's own.
 
-        Best effort: whatever is wrong is found when the window's turn comes.
+        Best effort: whatever is wrong is found when their turn comes.
         """
-        extents = self._lookup(start, stop)
-        with contextlib.suppress(SegmentGone):
+        with contextlib.suppress(MossError):
+            extents = self.locate(start, stop)
             segments = {number: self._engine.segment(number) for number in {e[0] for e in extents if e is not None}}
             warmup.read_ahead(extents, segments)
 
     def view(self, number: int) -> memoryview:
         return self._segments[number].view
 
-    def payloads(self, start: int, stop: int, extents: Sequence[Extent | None]) -> list[Payload]:
-        """Return the verified payload, or the error, of each entry of a window."""
+    def payloads(self, start: int, extents: Sequence[Extent | None]) -> list[Payload]:
+        """Return the verified payload, or the error, of each entry of an open run."""
         if self._batch.members is not None:
-            return self._with_members(start, stop, extents)
+            return self._with_members(start, extents)
         return [
             self._missing(start + i) if extent is None else self._whole(start + i, extent)
             for i, extent in enumerate(extents)
         ]
 
-    def _with_members(self, start: int, stop: int, extents: Sequence[Extent | None]) -> list[Payload]:
+    def _with_members(self, start: int, extents: Sequence[Extent | None]) -> list[Payload]:
         members = self._batch.members
         assert members is not None
-        found: list[Payload] = [b""] * (stop - start)
+        found: list[Payload] = [b""] * len(extents)
         wanted: dict[int, list[int]] = {}
         for i, extent in enumerate(extents):
             if extent is None:
@@ -146,42 +179,43 @@ class Sources:
                 wanted.setdefault(extent[5], []).append(i)
             else:
                 found[i] = self._whole(start + i, extent)
+        hits: dict[int, object] = {}
+        budget = self._shards.budget()
         for rows in wanted.values():
-            self._from_shard(start, rows, extents[rows[0]], found)
-        return found
-
-    def _from_shard(self, start: int, rows: list[int], shard: Extent, found: list[Payload]) -> None:
-        """Resolve all wanted members of one shard with one look into its table."""
-        batch, first = self._batch, start + rows[0]
-        name, wanted = batch.names[first], [batch.members[start + i] for i in rows]
-        cname = batch.bucket(first).cname_of(name)
-        hits: Sequence[object] = ()
-        for _ in range(_LOCATE_TRIES):
-            try:
-                hits = self._shards.resolve(shard, name, wanted, cname=cname)
-                break
-            except SegmentGone:
-                # Compacted away in between: look where it is now.
-                again = self._lookup(first, first + 1)[0]
-                if again is None:
-                    hits = [self._missing(first)] * len(rows)
-                    break
-                shard = again
-            except MossError as error:
-                hits = [error] * len(rows)
-                break
-        else:
-            hits = [SegmentGone(shard[0])] * len(rows)
-        segments, unranged = self._segments, batch.starts is None
-        for i, hit in zip(rows, hits, strict=True):
-            if type(hit) is tuple and hit[0] in segments:
+            hits.update(zip(rows, self._resolved(start, rows, extents[rows[0]], budget), strict=True))
+        self._bring_in([hit for hit in hits.values() if type(hit) is tuple])
+        segments, unranged = self._segments, self._batch.starts is None
+        for i, hit in hits.items():
+            if unranged and type(hit) is tuple:
                 number, offset, size, checksum, _ = hit
                 payload = segments[number].view[offset : offset + size]
-                if unranged and xxh3_64_intdigest(payload) == checksum:
+                if xxh3_64_intdigest(payload) == checksum:
                     # The usual case stays in this loop: a call for each member would cost more than its checksum.
                     found[i] = payload
                     continue
             found[i] = self._hit(start + i, hit)
+        return found
+
+    def _resolved(self, start: int, rows: list[int], shard: Extent, budget: DecodeBudget) -> Sequence[object]:
+        """Resolve all wanted members of one shard with one look into its table; their segments are open then."""
+        batch, first = self._batch, start + rows[0]
+        name, wanted = batch.names[first], [batch.members[start + i] for i in rows]
+        cname = batch.bucket(first).cname_of(name)
+        for _ in range(_LOCATE_TRIES):
+            try:
+                hits = self._shards.resolve(shard, name, wanted, cname=cname, budget=budget)
+                self._open({hit[0] for hit in hits if type(hit) is tuple})
+                return hits
+            except SegmentGone as error:
+                gone = error
+            except MossError as error:
+                return [error] * len(rows)
+            # Compacted away, or replaced, in between: look where it is now.
+            again = self.locate(first, first + 1)[0]
+            if again is None:
+                return [self._missing(first)] * len(rows)
+            shard = again
+        return [gone] * len(rows)
 
     def _hit(self, index: int, hit: object) -> Payload:
         payload = self._extent_of(index, hit) if type(hit) is tuple else self._decoded(index, hit)
@@ -190,14 +224,7 @@ class Sources:
     def _extent_of(self, index: int, hit: MemberExtent) -> memoryview | MossError:
         """Return the checked bytes of a member that lies somewhere as it is."""
         number, offset, size, checksum, _ = hit
-        segment = self._segments.get(number)
-        if segment is None:
-            try:
-                self._open({number})
-            except SegmentGone as error:
-                return error
-            segment = self._segments[number]
-        payload = segment.view[offset : offset + size]
+        payload = self._segments[number].view[offset : offset + size]
         digest = xxh3_64_intdigest(payload)
         if digest != checksum:
             return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
@@ -222,13 +249,18 @@ class Sources:
 
     def _large(self, index: int, extent: Extent) -> Payload:
         number, offset, size, _, _, serial = extent
-        blocks = self._engine.block_checksums(serial)
         span = self._span(index, size)
         if isinstance(span, MossError):
             return span
+        blocks = self._engine.block_checksums(serial)
         if blocks is None:
-            return ObjectNotFound(self._cname(index), node=self._node_name)
+            return self._replaced(index)
         return LargePayload(self._cname(index), self._segments[number], offset, size, blocks, *span)
+
+    def _replaced(self, index: int) -> Payload:
+        """Return what took the place of a large object after the window was looked up."""
+        extent = self.open(index, self.locate(index, index + 1))[0]
+        return self._missing(index) if extent is None else self._whole(index, extent)
 
     def _ranged(self, index: int, payload: memoryview) -> Payload:
         span = self._span(index, len(payload))
@@ -264,7 +296,10 @@ class Sources:
     def first_missing(self, start: int, stop: int) -> MossError | None:
         """Check a window's objects and plain ranges without reading any payload."""
         batch = self._batch
-        for i, extent in enumerate(self._lookup(start, stop)):
+        extents = self.locate(start, stop)
+        if batch.starts is None and None not in extents:
+            return None
+        for i, extent in enumerate(extents):
             if extent is None:
                 return self._missing(start + i)
             if batch.starts is not None and not (batch.members and batch.members[start + i]):

@@ -36,7 +36,8 @@ class _Body:
 
     def __init__(self, request: BaseRequest) -> None:
         self._request = request
-        self._is_expected = request.headers.get("Expect", "").lower() == "100-continue"
+        # An old client knows no interim answers (RFC 9110, 10.1.1).
+        self._is_expected = request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
 
     def _accept(self) -> None:
         # Only when a handler wants the body: a redirect or an error may precede the client's sending it.
@@ -52,9 +53,11 @@ class _Body:
     async def chunks(self) -> AsyncIterator[bytes]:
         self._accept()
         loop = asyncio.get_running_loop()
-        begin, received = loop.time(), 0
+        # Since the rate was last looked at. Only waiting for the client counts, not what the handler does meanwhile.
+        waited, received = 0.0, 0
         stream = self._request.content
         while True:
+            begin = loop.time()
             try:
                 async with asyncio.timeout(SLOW_BODY_GRACE_S):
                     chunk = await stream.readany()
@@ -65,9 +68,11 @@ class _Body:
             if not chunk:
                 return
             received += len(chunk)
-            elapsed = loop.time() - begin
-            if elapsed > SLOW_BODY_GRACE_S and received < elapsed * SLOW_BODY_BYTES_PER_S_MIN:
-                raise SlowBody(received, elapsed)
+            waited += loop.time() - begin
+            if waited > SLOW_BODY_GRACE_S:
+                if received < waited * SLOW_BODY_BYTES_PER_S_MIN:
+                    raise SlowBody(received, waited)
+                waited, received = 0.0, 0
             yield chunk
 
     async def read(self, limit: int) -> bytes:
@@ -208,13 +213,13 @@ class FaceServer:
         )
         response = await self._answer(request)
         if response is not None and not writer.is_started:
-            if body.is_unsent:
+            if body.is_unsent or self._is_draining:
                 writer.keep_alive = False
             writer.send_whole(response.status, response.headers, response.body)
             await writer.drain()
         elif not writer.is_finished:
             writer.abort()
-        return _Answered(writer.keep_alive, response.status if response else 200)
+        return _Answered(writer.keep_alive and not self._is_draining, response.status if response else 200)
 
     async def _answer(self, request: Request) -> Response | None:
         try:

@@ -365,10 +365,15 @@ async def _uncancelled(future: "asyncio.Future[int]") -> int:
             await asyncio.wait([future])
         except asyncio.CancelledError as error:
             cancels.append(error)
-    if not cancels:
-        return future.result()
-    if future.cancelled() or future.exception() is not None or future.result() != _DONE:
-        raise cancels[0]
-    for _ in cancels:
-        asyncio.current_task().uncancel()
-    return _DONE
+    try:
+        if not cancels:
+            return future.result()
+        if future.cancelled() or future.exception() is not None or future.result() != _DONE:
+            raise cancels[0]
+        for _ in cancels:
+            asyncio.current_task().uncancel()
+        return _DONE
+    finally:
+        # An error knows this frame: if the frame still knew the error, both would keep every buffer of the answer
+        # until the next garbage collection.
+        del future, cancels

@@ -29,7 +29,7 @@ from moss.node.storage.member_table import Layout, MemberTable, Packing, member_
 from moss.node.storage.shard_build import build_table
 from moss.node.storage.unpacked import Unfinished, UnpackedCache, spooled
 
-__all__ = ["Member", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
+__all__ = ["DecodeBudget", "Member", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
 
 # (segment number, data offset, size, xxh3, serial of the shard's version)
 MemberExtent = tuple[int, int, int, int, int]
@@ -48,7 +48,7 @@ class ShardLimits:
         tables_members_max: members of all tables that are kept in memory, about 250 bytes each.
         unpacked_bytes_max: unpacked shards on disk, all together.
         unpacked_shard_bytes_max: one of them; a larger shard is scanned each time.
-        decoded_bytes_max: what one call decodes into memory; beyond that it goes through unnamed files.
+        decoded_bytes_max: what is decoded into memory within one budget; the rest goes through unnamed files.
         decoded_member_bytes_max: one member that may be decoded into memory.
     """
 
@@ -56,7 +56,7 @@ class ShardLimits:
     tables_members_max: int = 500_000
     unpacked_bytes_max: int = 8 << 30
     unpacked_shard_bytes_max: int = 4 << 30
-    decoded_bytes_max: int = 32 << 20
+    decoded_bytes_max: int = 8 << 20
     decoded_member_bytes_max: int = 1 << 20
 
 
@@ -84,8 +84,8 @@ class _Shard:
 
 
 @dataclass(slots=True)
-class _Budget:
-    """What one call may still decode into memory."""
+class DecodeBudget:
+    """What may still be decoded into memory; several calls may share one. Made by `ShardIndexes.budget`."""
 
     bytes_left: int
     member_bytes_max: int
@@ -115,6 +115,7 @@ class _Request:
     name: str
     cname: str
     members: Sequence[str]
+    budget: DecodeBudget
     found: list[MemberHit | MossError] = field(default_factory=list)
 
     def missing(self, member: str) -> MemberNotFound:
@@ -142,7 +143,13 @@ class ShardIndexes:
         self._building: dict[int, Future[_Shard]] = {}
 
     def resolve(
-        self, shard: Extent, shard_name: str, members: Sequence[str], *, cname: str = ""
+        self,
+        shard: Extent,
+        shard_name: str,
+        members: Sequence[str],
+        *,
+        cname: str = "",
+        budget: DecodeBudget | None = None,
     ) -> list[MemberHit | MossError]:
         """Find members of one shard; a thousand cost hardly more than one.
 
@@ -151,6 +158,7 @@ class ShardIndexes:
             shard_name: its name: the extension tells the format.
             members: member paths; a leading slash does not count. May repeat.
             cname: the shard's printable name, for error texts.
+            budget: shared by calls whose results are held together; else the call has one of its own.
 
         Returns:
             For each member an extent, whose xxh3 is to be verified by whoever reads it, or its verified bytes, or the
@@ -160,7 +168,7 @@ class ShardIndexes:
             ChecksumMismatch: the shard is damaged on disk.
             SegmentGone: locate the shard again.
         """
-        request = _Request(shard, shard_name, cname or shard_name, members)
+        request = _Request(shard, shard_name, cname or shard_name, members, budget or self.budget())
         found = self._shard(shard, shard_name)
         if found.table.layout is Layout.IN_OBJECT:
             return self._in_object(request, found.table)
@@ -267,7 +275,6 @@ class ShardIndexes:
         number, start, _, _, _, serial = request.extent
         rows, packings = table.rows, table.packings
         offsets, sizes, checks = table.offsets, table.sizes, table.checks
-        budget: _Budget | None = None
         found = request.found
         for member in request.members:
             row = rows.get(member_key(member), -1)
@@ -276,17 +283,16 @@ class ShardIndexes:
             elif not packings[row]:
                 found.append((number, start + offsets[row], sizes[row], checks[row], serial))
             elif packings[row] == Packing.DEFLATED:
-                budget = budget or self._budget()
-                found.append(self._inflated(request, table, row, budget))
+                found.append(self._inflated(request, table, row))
             else:
                 found.append(table.refusal(row) or request.missing(member))
         return found
 
-    def _inflated(self, request: _Request, table: MemberTable, row: int, budget: _Budget) -> MemberHit | MossError:
+    def _inflated(self, request: _Request, table: MemberTable, row: int) -> MemberHit | MossError:
         size, packed_size, offset = table.sizes[row], table.packed_sizes[row], table.offsets[row]
         packed = self._view(request.extent)[offset : offset + packed_size]
         try:
-            return budget.keep(inflate(packed, size, table.checks[row], self._limits.archive), size)
+            return request.budget.keep(inflate(packed, size, table.checks[row], self._limits.archive), size)
         except MossError as error:
             return error
 
@@ -337,9 +343,10 @@ class ShardIndexes:
             return request.missing(member)
         return table.failure.error(request.name, request.cname)
 
-    def _budget(self) -> _Budget:
+    def budget(self) -> DecodeBudget:
+        """Return a new budget, for calls whose results are held together."""
         limits = self._limits
-        return _Budget(limits.decoded_bytes_max, limits.decoded_member_bytes_max, self._folder)
+        return DecodeBudget(limits.decoded_bytes_max, limits.decoded_member_bytes_max, self._folder)
 
     # -- shards that are too large to be kept unpacked ------------------------------------------------------
 
@@ -347,7 +354,7 @@ class ShardIndexes:
         """Read through the shard until all members that are asked for were met."""
         wanted = {member_key(member) for member in request.members}
         hits: dict[str, MemberHit | MossError] = {}
-        budget = self._budget()
+        budget = request.budget
         failure: MossError | None = None
         try:
             for member, payload in self._pulled(request.extent, request.name):
@@ -364,7 +371,7 @@ class ShardIndexes:
         return request.found
 
     @staticmethod
-    def _kept(kind: Kind, payload: Iterator[memoryview], size: int, budget: _Budget) -> MemberHit | MossError:
+    def _kept(kind: Kind, payload: Iterator[memoryview], size: int, budget: DecodeBudget) -> MemberHit | MossError:
         if kind is Kind.SPARSE:
             return BadArchive("archive/tar: sparse members are not supported")
         return budget.keep(payload, size)
