@@ -24,6 +24,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "extra"], 'unexpected argument "extra"'),
         (["serve", "--port", "70000"], "'--port' must be from 0 to 65535"),
         (["serve", "--workers", "0"], "'--workers' must be from 1 to 1024"),
+        (["serve", "--stall-timeout", "-1"], "'--stall-timeout' must be from 0 to 86400"),
         (["serve", "--bogus"], "flag provided but not defined: -bogus"),
     ],
 )
@@ -40,7 +41,7 @@ def test_greeting_says_where_and_what_next() -> None:
 
 @pytest.mark.slow
 def test_serve_answers_what_its_greeting_suggests(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "moss.cli.moss", "serve", "--data", "data", "--port", "0"]
+    command = [sys.executable, "-m", "moss.cli.moss", "serve", "--data", "data", "--port", "0", "--stall-timeout=60"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -70,11 +70,13 @@ def _serve(words: list[str]) -> int:
 
 
 def _run(parsed) -> int:
-    ports = {}
+    given = {}
     for name in ("port", "target-port"):
         if parsed.given(name):
-            ports[name.replace("-", "_")] = _checked(name, parsed.number(name, 0), 0, 65535)
+            given[name.replace("-", "_")] = _checked(name, parsed.number(name, 0), 0, 65535)
     workers = _checked("workers", parsed.number("workers", 1), 1, 1024)
+    if parsed.given("stall-timeout"):
+        given["stall_s_max"] = float(_checked("stall-timeout", parsed.number("stall-timeout", 0), 0, 86_400))
     data = Path(parsed.text("data") or DEFAULT_DATA).expanduser()
 
     from moss.node.assemble import ServeOptions, serve  # imported late: it takes a while, and wrong usage need not wait
@@ -85,7 +87,7 @@ def _run(parsed) -> int:
         workers=workers,
         direct=parsed.flag("direct"),
         insecure=parsed.flag("insecure"),
-        **ports,
+        **given,
     )
     return serve(options, lambda url, target_url: print(greeting(url, target_url, data), flush=True)) or 0
 
@@ -124,6 +126,7 @@ SERVE = Command(
         Option("workers", "processes (default 1)", value="N", number=True),
         Option("direct", "let the gateway answer itself instead of redirecting"),
         Option("target-port", "port of the target (default the next free one)", value="P", number=True),
+        Option("stall-timeout", "seconds a client may read nothing (default 120)", value="S", number=True),
         Option("insecure", "listen at other addresses than loopback without authentication"),
     ),
     examples=("moss serve", "moss serve --data /srv/moss --workers 4", "moss serve --host 0.0.0.0 --insecure"),
