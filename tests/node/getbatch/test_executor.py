@@ -215,3 +215,53 @@ def test_the_report_of_a_buffered_answer_has_a_row_for_every_entry(make, engine,
     assert list(outcome.errors) == [1]
     assert (assembly.counts.objects, assembly.counts.soft_errors) == (3, 1)
     assert assembly.counts.object_bytes == 10 + 2 * MIB
+
+
+@pytest.mark.parametrize("omit_bucket", [False, True])
+@pytest.mark.parametrize("report_status", [False, True])
+def test_missing_entries_leave_their_neighbours_alone(make, engine, bucket, omit_bucket: bool, report_status: bool):
+    contents = {f"o{i}": os.urandom(5000 + i) for i in range(300)}
+    for future in [engine.put(bucket, name, data) for name, data in contents.items()]:
+        future.result()
+    engine.put(bucket, "large", bytes(2 * MIB)).result()
+    contents["large"] = bytes(2 * MIB)
+    names = [name for i, name in enumerate(contents) for name in ([f"none{i}", name] if i % 7 == 0 else [name])]
+    outcome = Outcome()
+    assembly = make(
+        names, continue_on_error=True, soft=99, outcome=outcome, omit_bucket=omit_bucket, report_status=report_status
+    )
+    prefix = "" if omit_bucket else "data/"
+    assert members(joined(assembly)) == [
+        (prefix + name, contents[name]) if name in contents else (f"__404__/{prefix}{name}", b"") for name in names
+    ]
+    assert outcome.sizes == [len(contents.get(name, b"")) for name in names]
+    assert [names[i] for i in outcome.errors] == [name for name in names if name not in contents]
+    assert (assembly.counts.objects, assembly.counts.soft_errors) == (301, 43)
+    assert assembly.counts.object_bytes == sum(map(len, contents.values()))
+
+
+def test_a_damaged_object_among_missing_ones_is_one_more_placeholder(make, engine, bucket):
+    for i in range(4):
+        engine.put(bucket, f"o{i}", b"%d" % i * 1000).result()
+    (extent,) = engine.locate(bucket, ["o2"])
+    with open(engine.segment(extent[0]).path, "r+b") as file:
+        file.seek(extent[1] + 10)
+        file.write(b"?")
+    outcome = Outcome()
+    assembly = make(["none", "o1", "o2", "none", "o3"], continue_on_error=True, outcome=outcome)
+    assert [(name, len(data)) for name, data in members(joined(assembly))] == [
+        ("__404__/data/none", 0),
+        ("data/o1", 1000),
+        ("__404__/data/o2", 0),
+        ("__404__/data/none", 0),
+        ("data/o3", 1000),
+    ]
+    assert outcome.sizes == [0, 1000, 0, 0, 1000] and list(outcome.errors) == [0, 2, 3]
+    assert (assembly.counts.objects, assembly.counts.object_bytes, assembly.counts.soft_errors) == (2, 2000, 3)
+
+
+def test_strict_mode_sends_nothing_of_a_run_in_which_something_is_missing(make, engine, bucket):
+    engine.put(bucket, "a", bytes(MIB - 4096)).result()
+    windows = make(["a", "a", "a", "none"]).windows()
+    with pytest.raises(ObjectNotFound, match="data/none"):
+        next(windows)

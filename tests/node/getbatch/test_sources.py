@@ -194,3 +194,25 @@ def test_a_flipped_byte_is_an_error_and_not_a_payload(engine, shards, bucket, si
             whole(payload)
     else:
         assert isinstance(payload, ChecksumMismatch)
+
+
+def test_a_damaged_member_harms_nobody_else(engine, shards, bucket):
+    contents = {f"m{i}": b"%d" % i * 700 for i in range(5)}
+    engine.put(bucket, "s.tar", make_shard(contents)).result()
+    sources = make(engine, shards, ["s.tar"] * 5, members=[*contents])
+    assert [whole(payload) for payload in payloads(sources, 5)] == [*contents.values()]
+    (extent,) = engine.locate(bucket, ["s.tar"])
+    with open(engine.segment(extent[0]).path, "r+b") as file:
+        file.seek(extent[1] + bytes(engine.segment(extent[0]).view[extent[1] : extent[1] + extent[2]]).index(b"3333"))
+        file.write(b"?")
+    found = payloads(make(engine, shards, ["s.tar"] * 5, members=[*contents]), 5)
+    assert isinstance(found[3], ChecksumMismatch) and "m3 in ais://" in found[3].message
+    assert [whole(found[i]) for i in (0, 1, 2, 4)] == [contents[f"m{i}"] for i in (0, 1, 2, 4)]
+
+
+def test_ranges_of_members(engine, shards, bucket):
+    engine.put(bucket, "s.tar", make_shard({"a": b"0123456789", "b": b"abc"})).result()
+    columns = {"members": ["a", "b", "a"], "starts": [2, 1, 20], "lengths": [3, -1, 1]}
+    found = payloads(make(engine, shards, ["s.tar"] * 3, **columns), 3)
+    assert [whole(payload) for payload in found[:2]] == [b"234", b"bc"]
+    assert isinstance(found[2], RangeOutOfBounds)

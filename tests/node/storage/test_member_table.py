@@ -65,3 +65,13 @@ def test_damage_anywhere_is_noticed() -> None:
             MemberTable.decode(data[:at])
         with pytest.raises(BadRecord):
             MemberTable.decode(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
+
+def test_a_selection_is_of_plain_members_only() -> None:
+    table = MemberTable()
+    for i, packing in enumerate([Packing.PLAIN, Packing.PLAIN, Packing.DEFLATED]):
+        table.add(f"m{i}", 512 * i, 10 + i, 100 + i, packing)
+    assert table.select(["m1"], 1000) == ((1512,), (11,), (101,))
+    assert table.select(["m1", "m0", "m1"], 0) == ((512, 0, 512), (11, 10, 11), (101, 100, 101))
+    for names in (["m2"], ["m0", "m2"], ["none"], ["m0", "none"], ["/m0"]):
+        assert table.select(names, 0) is None

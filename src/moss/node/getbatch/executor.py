@@ -10,12 +10,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, compress
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from moss.archive.formats import Format
-from moss.archive.tar import build_pax
+from moss.archive.tar import build_header, build_pax
 from moss.archive.writer import Framer, make_framer
 from moss.errors import Aborted, InvalidRequest, MossError
 from moss.node.getbatch.plan import WINDOW_BYTES_MAX, Batch, cut_runs
@@ -122,9 +122,11 @@ class Assembly:
         bytes_max = AT_ONCE_BYTES_MAX if batch.options.format is Format.TAR else AT_ONCE_PACKED_BYTES_MAX
         if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
             return None
-        if not self._sources.is_warm(self._sources.open(0, extents)):
+        extents = self._sources.open(0, extents)
+        if not self._sources.is_warm(extents):
             return None
-        return [buffer for window in self.windows() for buffer in window]
+        buffers = [buffer for window in self._opened_run(0, extents) for buffer in window]
+        return buffers + self._framer.finish()
 
     def windows(self) -> Iterator[list[Buffer]]:
         """Yield the archive, about `WINDOW_BYTES_MAX` bytes at a time.
@@ -142,11 +144,14 @@ class Assembly:
         yield self._framer.finish()
 
     def _run(self, start: int, located: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
-        if self._aborted.is_set():
-            raise Aborted(f"{self._describe()} aborted")
         extents = self._sources.open(start, located)
         if self._sources.warm(start, extents):
             self._warm_ahead(start + len(extents), len(extents))
+        yield from self._opened_run(start, extents)
+
+    def _opened_run(self, start: int, extents: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
+        if self._aborted.is_set():
+            raise Aborted(f"{self._describe()} aborted")
         if self._is_finished_run(extents):
             yield from self._finished_run(start, extents)
         else:
@@ -176,99 +181,117 @@ class Assembly:
         if not (self._is_tar_family and self._batch.is_plain) or options.omit_bucket or options.report_checksum:
             return False
         want, mask = FLAG_FINISHED_HEADER, FLAG_FINISHED_HEADER | FLAG_BLOCKS
-        return None not in extents and all(extent[4] & mask == want for extent in extents)
+        return {extent[4] & mask for extent in extents if extent is not None} <= {want}
 
-    def _finished_run(self, start: int, extents: Sequence[Extent]) -> Iterator[list[Buffer]]:
-        """Header, data and padding of each entry are one extent: one slice and one checksum, nothing else."""
-        views = {number: self._sources.view(number) for number in {extent[0] for extent in extents}}
+    def _finished_run(self, start: int, extents: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
+        """Header, data and padding of each entry are one extent: one slice and one checksum, nothing else.
+
+        Objects that are missing change nothing for their neighbours.
+        """
+        if not self._batch.options.continue_on_error and None in extents:
+            # Before anything of the run is sent.
+            raise self._sources.missing(start + extents.index(None))
+        views = {number: self._sources.view(number) for number in {extent[0] for extent in extents if extent}}
         buffers: list[Buffer] = []
-        pending = total = 0
-        for i, (number, offset, size, _, flags, _) in enumerate(extents):
+        pending = total = objects = 0
+        for i, extent in enumerate(extents):
+            if extent is None:
+                buffers.append(self._placeholder(start + i))
+                continue
+            number, offset, size, _, flags, _ = extent
             frame = views[number][offset - 512 : offset + size + (-size & 511)]
             if xxh3_64_intdigest(frame) & FRAME_CHECK_MASK != flags >> FRAME_CHECK_SHIFT:
                 # Header, payload or padding is damaged. The way of all other runs tells which: it makes the header
                 # anew and, where the payload is wrong, a placeholder or an error.
                 if buffers:
                     yield self._framer.raw(buffers)
-                self._add_objects(i, total, extents)
+                self._add_objects(objects, total, extents[:i])
                 yield from self._framed_run(start + i, self._sources.payloads(start + i, extents[i:]))
                 return
             buffers.append(frame)
+            objects += 1
             total += size
             pending += len(frame)
             if pending >= WINDOW_BYTES_MAX:
                 yield self._framer.raw(buffers)
                 buffers, pending = [], 0
-        self._add_objects(len(extents), total, extents)
+        self._add_objects(objects, total, extents)
         if buffers:
             yield self._framer.raw(buffers)
 
-    def _add_objects(self, entries: int, total_bytes: int, extents: Sequence[Extent]) -> None:
-        self.counts.objects += entries
+    def _placeholder(self, index: int) -> bytes:
+        """Account for a missing object; return the blocks that stand for it."""
+        error, name = self._sources.missing(index), MISSING_PREFIX + self._batch.output_names(index, index + 1)[0]
+        self._soft_error(index, error)
+        record = self._status_record(index, error)
+        return (build_pax(record, name) if record else b"") + build_header(name, 0)
+
+    def _add_objects(self, objects: int, total_bytes: int, extents: Sequence[Extent | None]) -> None:
+        self.counts.objects += objects
         self.counts.object_bytes += total_bytes
         if self._outcome is not None:
-            self._outcome.sizes += [extent[2] for extent in extents[:entries]]
+            self._outcome.sizes += [0 if extent is None else extent[2] for extent in extents]
 
     # -- all other runs -----------------------------------------------------------------------------
 
     def _framed_run(self, start: int, payloads: list[Payload]) -> Iterator[list[Buffer]]:
-        stop = start + len(payloads)
-        names = self._batch.output_names(start, stop)
-        if not self._batch.options.report_checksum and set(map(type, payloads)) <= _READY:
-            yield from self._ready_run(start, stop, names, payloads)
-            return
-        run = _Group()
-        for i, payload in enumerate(payloads):
-            if isinstance(payload, MossError):
-                self._soft_error(start + i, payload)
-                run.add(MISSING_PREFIX + names[i], b"", self._status_record(start + i, payload))
-            elif isinstance(payload, LargePayload):
-                yield from self._frame(run)
-                run = _Group()
-                self._count(start + i, payload.size)
-                yield from self._large(start + i, names[i], payload)
-                continue
-            else:
-                self._count(start + i, len(payload))
-                run.add(names[i], payload, self._checksum_record(start + i, payload))
-            if run.size >= WINDOW_BYTES_MAX:
-                yield from self._frame(run)
-                run = _Group()
-        yield from self._frame(run)
-
-    def _ready_run(
-        self, start: int, stop: int, names: list[str], payloads: list[memoryview | bytes]
-    ) -> Iterator[list[Buffer]]:
-        """Frame a run of which every payload is there as a whole: by columns, in pieces of about a MiB."""
-        sizes = list(map(len, payloads))
-        ends = list(accumulate(sizes))
+        """Frame a run by columns; only what is too large to be checked as a whole interrupts them."""
+        names = self._batch.output_names(start, start + len(payloads))
+        records: dict[int, dict[str, str]] = {}
+        missing: set[int] = set()
+        large: list[int] = []
+        if not set(map(type, payloads)) <= _READY:
+            for i, payload in enumerate(payloads):
+                if isinstance(payload, LargePayload):
+                    large.append(i)
+                elif isinstance(payload, MossError):
+                    self._soft_error(start + i, payload)
+                    missing.add(i)
+                    names[i], payloads[i] = MISSING_PREFIX + names[i], b""
+                    record = self._status_record(start + i, payload)
+                    if record:
+                        records[i] = record
+        if self._batch.options.report_checksum:
+            records |= {
+                i: {PAX_INDEX: str(start + i), PAX_XXH3: f"{xxh3_64_intdigest(payload):016x}"}
+                for i, payload in enumerate(payloads)
+                if i not in missing and not isinstance(payload, LargePayload)
+            }
+        if large:
+            sizes = [payload.size if isinstance(payload, LargePayload) else len(payload) for payload in payloads]
+        else:
+            sizes = list(map(len, payloads))
+        columns = _Columns(names, sizes, payloads, records)
         begin = 0
-        while begin < len(sizes):
-            limit = (ends[begin - 1] if begin else 0) + WINDOW_BYTES_MAX
-            end = min(bisect_left(ends, limit) + 1, len(sizes))
-            yield self._framer.frame(names[begin:end], sizes[begin:end], payloads[begin:end])
-            begin = end
-        members = self._batch.members[start:stop] if self._batch.members is not None else ()
-        member_sizes = [size for size, path in zip(sizes, members, strict=False) if path]
-        self.counts.members += len(member_sizes)
-        self.counts.member_bytes += sum(member_sizes)
-        self.counts.objects += len(sizes) - len(member_sizes)
-        self.counts.object_bytes += sum(sizes) - sum(member_sizes)
-        if self._outcome is not None:
-            self._outcome.sizes += sizes
+        for i in large:
+            yield from self._stretch(columns, begin, i)
+            yield from self._large(start + i, names[i], payloads[i])
+            begin = i + 1
+        yield from self._stretch(columns, begin, len(payloads))
+        self._count(start, sizes, missing)
 
-    def _frame(self, run: "_Group") -> Iterator[list[Buffer]]:
-        if not run.names:
-            return
-        if not run.records:
-            yield self._framer.frame(run.names, [len(payload) for payload in run.payloads], run.payloads)
-            return
+    def _stretch(self, columns: "_Columns", begin: int, stop: int) -> Iterator[list[Buffer]]:
+        """Frame entries whose payloads are there as a whole, in pieces of about a MiB."""
+        ends = list(accumulate(columns.sizes[begin:stop]))
+        at, done = 0, 0
+        while at < len(ends):
+            end = min(bisect_left(ends, done + WINDOW_BYTES_MAX) + 1, len(ends))
+            yield self._framed(columns, begin + at, begin + end)
+            at, done = end, ends[end - 1]
+
+    def _framed(self, columns: "_Columns", begin: int, stop: int) -> list[Buffer]:
         buffers: list[Buffer] = []
-        for i, (name, payload) in enumerate(zip(run.names, run.payloads, strict=True)):
-            if i in run.records:
-                buffers += self._framer.raw([build_pax(run.records[i], name)])
-            buffers += self._framer.frame([name], [len(payload)], [payload])
-        yield buffers
+        for i in range(begin, stop) if columns.records else ():
+            if i in columns.records:
+                buffers += self._plain(columns, begin, i)
+                buffers += self._framer.raw([build_pax(columns.records[i], columns.names[i])])
+                begin = i
+        return buffers + self._plain(columns, begin, stop)
+
+    def _plain(self, columns: "_Columns", begin: int, stop: int) -> list[Buffer]:
+        if begin == stop:
+            return []
+        return self._framer.frame(columns.names[begin:stop], columns.sizes[begin:stop], columns.payloads[begin:stop])
 
     def _large(self, index: int, name: str, payload: LargePayload) -> Iterator[list[Buffer]]:
         buffers: list[Buffer] = []
@@ -302,18 +325,21 @@ class Assembly:
                 f"(max: {self._soft_errors_max})"
             )
         if self._outcome is not None:
-            self._outcome.sizes.append(0)
             self._outcome.errors[index] = error.message
 
-    def _count(self, index: int, size: int) -> None:
-        if self._batch.members is not None and self._batch.members[index]:
-            self.counts.members += 1
-            self.counts.member_bytes += size
-        else:
-            self.counts.objects += 1
-            self.counts.object_bytes += size
+    def _count(self, start: int, sizes: list[int], missing: set[int]) -> None:
+        """Count what a run delivers."""
+        paths = self._batch.members
+        is_member = [bool(path) for path in paths[start : start + len(sizes)]] if paths is not None else None
+        total, count = sum(sizes), len(sizes) - len(missing)
+        member_bytes = sum(compress(sizes, is_member)) if is_member else 0
+        members = sum(is_member) - sum(is_member[i] for i in missing) if is_member else 0
+        self.counts.members += members
+        self.counts.member_bytes += member_bytes
+        self.counts.objects += count - members
+        self.counts.object_bytes += total - member_bytes
         if self._outcome is not None:
-            self._outcome.sizes.append(size)
+            self._outcome.sizes += sizes
 
     def _status_record(self, index: int, error: MossError) -> dict[str, str] | None:
         options = self._batch.options
@@ -321,26 +347,12 @@ class Assembly:
             return None
         return {PAX_ERROR: error.message, PAX_INDEX: str(index)}
 
-    def _checksum_record(self, index: int, payload: Buffer) -> dict[str, str] | None:
-        if not self._batch.options.report_checksum:
-            return None
-        return {PAX_INDEX: str(index), PAX_XXH3: f"{xxh3_64_intdigest(payload):016x}"}
 
+@dataclass(slots=True)
+class _Columns:
+    """A run that is ready to be framed: names, sizes and payloads; extra pax records of some entries."""
 
-class _Group:
-    """Entries of a run that are framed together."""
-
-    __slots__ = ("names", "payloads", "records", "size")
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.payloads: list[Buffer] = []
-        self.records: dict[int, dict[str, str]] = {}
-        self.size = 0
-
-    def add(self, name: str, payload: Buffer, record: dict[str, str] | None) -> None:
-        if record is not None:
-            self.records[len(self.names)] = record
-        self.names.append(name)
-        self.payloads.append(payload)
-        self.size += len(payload) + 512
+    names: list[str]
+    sizes: list[int]
+    payloads: list[Payload]
+    records: dict[int, dict[str, str]]

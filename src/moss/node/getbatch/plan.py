@@ -90,11 +90,14 @@ class Batch:
 
         Source: spec/getbatch.md 6.
         """
-        names: Sequence[str] = self.names[start:stop]
+        names = self.names[start:stop]
         if self.members is not None:
-            names = [_joined(name, path) for name, path in zip(names, self.members[start:stop], strict=True)]
+            names = [
+                f"{name}/{path.removeprefix('/')}" if path else name
+                for name, path in zip(names, self.members[start:stop], strict=True)
+            ]
         if self.options.omit_bucket:
-            return list(names)
+            return names
         if self.bucket_of is None:
             prefix = self.buckets[0].name + "/"
             return [prefix + name for name in names]
@@ -108,11 +111,13 @@ def cut_runs(extents: Sequence[Extent | None], members: Sequence[str] | None = N
     Args:
         members: the window's member paths, if any: the size of a shard says nothing about that of its members.
     """
-    found = [extent for extent in extents if extent is not None]
-    if (
-        sum([extent[2] for extent in found]) <= RUN_BYTES_MAX
-        and len({extent[0] for extent in found}) <= RUN_SEGMENTS_MAX
-    ):
+    if members is not None and all(members):
+        total = 0
+    elif members is not None:
+        total = sum([e[2] for e, path in zip(extents, members, strict=True) if e is not None and not path])
+    else:
+        total = sum([extent[2] for extent in extents if extent is not None])
+    if total <= RUN_BYTES_MAX and len({e[0] for e in extents if e is not None}) <= RUN_SEGMENTS_MAX:
         yield 0, len(extents)
         return
     begin = total = 0
@@ -131,17 +136,13 @@ def cut_runs(extents: Sequence[Extent | None], members: Sequence[str] | None = N
     yield begin, len(extents)
 
 
-def _joined(name: str, member: str) -> str:
-    return f"{name}/{member.removeprefix('/')}" if member else name
-
-
 def build_batch(request: BatchRequest, *, report_status: bool = False, report_checksum: bool = False) -> Batch:
     """Turn a decoded request into columns.
 
     Raises:
         UnknownMime: the format is none that we can write.
     """
-    entries: list[Entry] = request.entries
+    entries: Sequence[Entry] = request.entries
     options = Options(
         format=parse_mime(request.mime),
         continue_on_error=request.continue_on_error,

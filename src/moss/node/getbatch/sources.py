@@ -8,6 +8,7 @@ harms its own entries only.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from xxhash import xxh3_64_intdigest
 
@@ -26,7 +27,7 @@ from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
 from moss.node.storage.segments import Segment
-from moss.node.storage.shards import DecodeBudget, MemberExtent, ShardIndexes
+from moss.node.storage.shards import DecodeBudget, MemberColumns, MemberExtent, ShardIndexes
 
 # Segments may vanish between lookup and opening (compaction), objects be replaced; each lookup sees a newer state.
 _LOCATE_TRIES = 4
@@ -93,8 +94,12 @@ class Sources:
         """
         batch, names = self._batch, self._batch.names[start:stop]
         if batch.bucket_of is None:
-            extents = self._engine.locate(batch.buckets[0], names)
+            # Of a shard many members are asked for at a time: it is looked up once.
+            distinct = names if batch.members is None else list(dict.fromkeys(names))
+            extents = self._engine.locate(batch.buckets[0], distinct)
             self._check_buckets({0})
+            if len(distinct) < len(names):
+                extents = list(map(dict(zip(distinct, extents, strict=True)).__getitem__, names))
         else:
             used = batch.bucket_of[start:stop]
             extents = self._engine.locate_mixed([self._bucket_ids[which] for which in used], names)
@@ -132,6 +137,8 @@ class Sources:
         if self._batch.members is not None:
             # Of a shard only members are read: they are brought in when it is known where they are.
             members = self._batch.members[start : start + len(extents)]
+            if all(members):
+                return False
             extents = [None if member else extent for member, extent in zip(members, extents, strict=True)]
         return self._bring_in(extents)
 
@@ -160,62 +167,98 @@ class Sources:
 
     def payloads(self, start: int, extents: Sequence[Extent | None]) -> list[Payload]:
         """Return the verified payload, or the error, of each entry of an open run."""
-        if self._batch.members is not None:
-            return self._with_members(start, extents)
-        return [
-            self._missing(start + i) if extent is None else self._whole(start + i, extent)
-            for i, extent in enumerate(extents)
-        ]
-
-    def _with_members(self, start: int, extents: Sequence[Extent | None]) -> list[Payload]:
-        members = self._batch.members
-        assert members is not None
         found: list[Payload] = [b""] * len(extents)
-        wanted: dict[int, list[int]] = {}
-        for i, extent in enumerate(extents):
-            if extent is None:
-                found[i] = self._missing(start + i)
-            elif members[start + i]:
-                wanted.setdefault(extent[5], []).append(i)
-            else:
-                found[i] = self._whole(start + i, extent)
-        hits: dict[int, object] = {}
-        budget = self._shards.budget()
-        for rows in wanted.values():
-            hits.update(zip(rows, self._resolved(start, rows, extents[rows[0]], budget), strict=True))
-        self._bring_in([hit for hit in hits.values() if type(hit) is tuple])
-        segments, unranged = self._segments, self._batch.starts is None
-        for i, hit in hits.items():
-            if unranged and type(hit) is tuple:
-                number, offset, size, checksum, _ = hit
-                payload = segments[number].view[offset : offset + size]
-                if xxh3_64_intdigest(payload) == checksum:
-                    # The usual case stays in this loop: a call for each member would cost more than its checksum.
-                    found[i] = payload
-                    continue
-            found[i] = self._hit(start + i, hit)
+        wanted = self._read_objects(start, extents, found)
+        if wanted:
+            self._read_members(start, wanted, extents, found)
         return found
 
-    def _resolved(self, start: int, rows: list[int], shard: Extent, budget: DecodeBudget) -> Sequence[object]:
-        """Resolve all wanted members of one shard with one look into its table; their segments are open then."""
+    def _read_objects(self, start: int, extents: Sequence[Extent | None], found: list[Payload]) -> dict[int, list[int]]:
+        """Fill in whole objects and what is missing.
+
+        Returns:
+            The rows that ask for members instead, by the serial of their shard.
+        """
+        members, segments = self._batch.members, self._segments
+        paths = members[start : start + len(extents)] if members is not None else repeat("")
+        wanted: dict[int, list[int]] = {}
+        rows: list[int] = []
+        for i, (extent, path) in enumerate(zip(extents, paths, strict=False)):
+            if extent is None:
+                found[i] = self.missing(start + i)
+            elif path:
+                wanted.setdefault(extent[5], []).append(i)
+            elif extent[4] & FLAG_BLOCKS:
+                found[i] = self._large(start + i, extent)
+            else:
+                rows.append(i)
+                found[i] = segments[extent[0]].view[extent[1] : extent[1] + extent[2]]
+        self._verify(start, rows, [extents[i][3] for i in rows], found)
+        return wanted
+
+    def _verify(self, start: int, rows: Sequence[int], checks: Sequence[int], found: list[Payload]) -> None:
+        """Compare payloads with their checksums, and cut them to the ranges that are asked for."""
+        digests = [xxh3_64_intdigest(found[i]) for i in rows]
+        if digests != list(checks):
+            for i, digest, check in zip(rows, digests, checks, strict=True):
+                if digest != check:
+                    found[i] = self._damaged(start + i, check, digest)
+        if self._batch.starts is not None:
+            for i in rows:
+                if isinstance(found[i], memoryview):
+                    found[i] = self._ranged(start + i, found[i])
+
+    def _read_members(
+        self, start: int, wanted: dict[int, list[int]], extents: Sequence[Extent | None], found: list[Payload]
+    ) -> None:
+        """Fill in members of shards. All are brought into memory before the first is read."""
+        columns: list[tuple[list[int], int, MemberColumns]] = []
+        hits: dict[int, object] = {}
+        places: list[warmup.Place] = []
+        budget = self._shards.budget()
+        for rows in wanted.values():
+            number, resolved = self._resolved(start, rows, extents[rows[0]], budget)
+            if isinstance(resolved, MemberColumns):
+                columns.append((rows, number, resolved))
+                places += zip(repeat(number), resolved.offsets, resolved.sizes)
+            else:
+                hits.update(zip(rows, resolved, strict=True))
+                places += [hit for hit in resolved if type(hit) is tuple]
+        self._bring_in(places)
+        for rows, number, resolved in columns:
+            view = self._segments[number].view
+            for i, at, size in zip(rows, resolved.offsets, resolved.sizes, strict=True):
+                found[i] = view[at : at + size]
+            self._verify(start, rows, resolved.checks, found)
+        for i, hit in hits.items():
+            found[i] = self._hit(start + i, hit)
+
+    def _resolved(
+        self, start: int, rows: list[int], shard: Extent, budget: DecodeBudget
+    ) -> tuple[int, MemberColumns | Sequence[object]]:
+        """Resolve all wanted members of one shard with one look into its table; their segments are open then.
+
+        Returns:
+            The number of the shard's segment, and what `ShardIndexes.resolve_columns` returns.
+        """
         batch, first = self._batch, start + rows[0]
         name, wanted = batch.names[first], [batch.members[start + i] for i in rows]
         cname = batch.bucket(first).cname_of(name)
         for _ in range(_LOCATE_TRIES):
             try:
-                hits = self._shards.resolve(shard, name, wanted, cname=cname, budget=budget)
-                self._open({hit[0] for hit in hits if type(hit) is tuple})
-                return hits
+                found = self._shards.resolve_columns(shard, name, wanted, cname=cname, budget=budget)
+                self._open({shard[0]})
+                return shard[0], found
             except SegmentGone as error:
                 gone = error
             except MossError as error:
-                return [error] * len(rows)
+                return shard[0], [error] * len(rows)
             # Compacted away, or replaced, in between: look where it is now.
             again = self.locate(first, first + 1)[0]
             if again is None:
-                return [self._missing(first)] * len(rows)
+                return shard[0], [self.missing(first)] * len(rows)
             shard = again
-        return [gone] * len(rows)
+        return shard[0], [gone] * len(rows)
 
     def _hit(self, index: int, hit: object) -> Payload:
         payload = self._extent_of(index, hit) if type(hit) is tuple else self._decoded(index, hit)
@@ -227,7 +270,7 @@ class Sources:
         payload = self._segments[number].view[offset : offset + size]
         digest = xxh3_64_intdigest(payload)
         if digest != checksum:
-            return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
+            return self._damaged(index, checksum, digest)
         return payload
 
     def _decoded(self, index: int, hit: object) -> memoryview | MossError:
@@ -236,16 +279,6 @@ class Sources:
             cname = self._batch.bucket(index).cname_of(self._batch.names[index])
             return MemberNotFound(self._batch.members[index].removeprefix("/"), cname, node=self._node_name)
         return hit if isinstance(hit, MossError) else memoryview(hit)
-
-    def _whole(self, index: int, extent: Extent) -> Payload:
-        number, offset, size, checksum, flags, _ = extent
-        if flags & FLAG_BLOCKS:
-            return self._large(index, extent)
-        payload = self._segments[number].view[offset : offset + size]
-        digest = xxh3_64_intdigest(payload)
-        if digest != checksum:
-            return ChecksumMismatch(self._cname(index), expected=f"{checksum:016x}", found=f"{digest:016x}")
-        return payload if self._batch.starts is None else self._ranged(index, payload)
 
     def _large(self, index: int, extent: Extent) -> Payload:
         number, offset, size, _, _, serial = extent
@@ -259,8 +292,7 @@ class Sources:
 
     def _replaced(self, index: int) -> Payload:
         """Return what took the place of a large object after the window was looked up."""
-        extent = self.open(index, self.locate(index, index + 1))[0]
-        return self._missing(index) if extent is None else self._whole(index, extent)
+        return self.payloads(index, self.open(index, self.locate(index, index + 1)))[0]
 
     def _ranged(self, index: int, payload: memoryview) -> Payload:
         span = self._span(index, len(payload))
@@ -288,7 +320,10 @@ class Sources:
             return f"{batch.members[index].removeprefix('/')} in {cname}"
         return cname
 
-    def _missing(self, index: int) -> MossError:
+    def _damaged(self, index: int, expected: int, found: int) -> ChecksumMismatch:
+        return ChecksumMismatch(self._cname(index), expected=f"{expected:016x}", found=f"{found:016x}")
+
+    def missing(self, index: int) -> MossError:
         """An object, or the shard of a member, that does not exist. Source: spec/getbatch.md 8.4."""
         batch = self._batch
         return ObjectNotFound(batch.bucket(index).cname_of(batch.names[index]), node=self._node_name)
@@ -296,12 +331,17 @@ class Sources:
     def first_missing(self, start: int, stop: int) -> MossError | None:
         """Check a window's objects and plain ranges without reading any payload."""
         batch = self._batch
+        if batch.starts is None and batch.bucket_of is None:
+            names = batch.names[start:stop]
+            if self._engine.has_all(batch.buckets[0], names if batch.members is None else list(dict.fromkeys(names))):
+                self._check_buckets({0})
+                return None
         extents = self.locate(start, stop)
         if batch.starts is None and None not in extents:
             return None
         for i, extent in enumerate(extents):
             if extent is None:
-                return self._missing(start + i)
+                return self.missing(start + i)
             if batch.starts is not None and not (batch.members and batch.members[start + i]):
                 span = self._span(start + i, extent[2])
                 if isinstance(span, MossError):

@@ -375,6 +375,16 @@ class Engine:
             prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket).id)
             return self._index.find_many(txn, [prefix + raw for raw in raws])
 
+    def has_all(self, bucket: Bucket, names: Sequence[str]) -> bool:
+        """Tell quickly whether all objects exist; False means: look with `locate`.
+
+        Raises:
+            BucketNotFound: there is no such bucket.
+        """
+        with self._begin() as txn:
+            prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket).id)
+            return self._index.has_all(txn, [prefix + raw for raw in _encode_names(names)])
+
     def locate_mixed(self, bucket_ids: Sequence[int], names: Sequence[str]) -> list[Extent | None]:
         """Return where objects of several buckets are; ids as in `BucketRecord`."""
         prefixes = {number: BUCKET_KEY.pack(number) for number in set(bucket_ids)}

@@ -120,6 +120,13 @@ class Index:
         unpack = EXTENT.unpack
         return [None if row is None else unpack(row) for row in rows]
 
+    def has_all(self, txn: lmdb.Transaction, keys: Sequence[bytes]) -> bool:
+        """Tell whether all keys are there, in half the time of `find_many`. With a long name among them: False."""
+        try:
+            return all(map(txn.cursor(self.objects).set_key, keys))
+        except lmdb.BadValsizeError:
+            return False
+
     def attributes_of(self, txn: lmdb.Transaction, serial: int) -> "objects.AttributesRow":
         """Return the attributes of one version.
 

@@ -2,14 +2,17 @@
 
 import struct
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import itemgetter
+from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import ArchiveLimit, BadArchive, BadRecord, MossError, TruncatedArchive, UnknownArchive
 
-__all__ = ["Failure", "Layout", "MemberTable", "Packing", "member_key"]
+__all__ = ["Failure", "Layout", "MemberColumns", "MemberTable", "Packing", "member_key"]
 
 _FORMAT = 1
 # Format, layout, failure kind, flags, failure text bytes, members, unpacked bytes, name bytes.
@@ -81,6 +84,14 @@ def member_key(name: str) -> str:
     return name[1:] if name.startswith("/") else name
 
 
+class MemberColumns(NamedTuple):
+    """Where plain members are. Offsets and sizes in bytes; the checks are their xxh3."""
+
+    offsets: tuple[int, ...]
+    sizes: tuple[int, ...]
+    checks: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class MemberTable:
     """The members of one version of a shard, the first of each name.
@@ -119,6 +130,25 @@ class MemberTable:
         self.sizes.append(size)
         self.checks.append(check)
         self.packings.append(packing)
+
+    def select(self, names: Sequence[str], base: int) -> "MemberColumns | None":
+        """Look up many members at once; None if one of them is not listed (under just this name) or not plain.
+
+        Args:
+            base: added to each offset.
+        """
+        rows = list(map(self.rows.get, names))
+        if None in rows:
+            return None
+        if len(rows) == 1:
+            (row,) = rows
+            if self.packings[row]:
+                return None
+            return MemberColumns((base + self.offsets[row],), (self.sizes[row],), (self.checks[row],))
+        pick = itemgetter(*rows)
+        if any(pick(self.packings)):
+            return None
+        return MemberColumns(tuple(map(base.__add__, pick(self.offsets))), pick(self.sizes), pick(self.checks))
 
     def refusal(self, row: int) -> MossError | None:
         """Return why a member cannot be read, None if it can."""

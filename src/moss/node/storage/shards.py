@@ -25,11 +25,11 @@ from moss.archive.tar_pull import pull_members
 from moss.archive.zip_parse import inflate
 from moss.errors import BadArchive, BadRecord, ChecksumMismatch, MemberNotFound, MossError, Unavailable
 from moss.node.storage.layout import Extent
-from moss.node.storage.member_table import Layout, MemberTable, Packing, member_key
+from moss.node.storage.member_table import Layout, MemberColumns, MemberTable, Packing, member_key
 from moss.node.storage.shard_build import build_table
 from moss.node.storage.unpacked import Unfinished, UnpackedCache, spooled
 
-__all__ = ["DecodeBudget", "Member", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
+__all__ = ["DecodeBudget", "Member", "MemberColumns", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
 
 # (segment number, data offset, size, xxh3, serial of the shard's version)
 MemberExtent = tuple[int, int, int, int, int]
@@ -175,6 +175,20 @@ class ShardIndexes:
         if found.table.layout is Layout.UNPACKED:
             return self._in_unpacked(request, found)
         return self._scanned(request)
+
+    def resolve_columns(
+        self, shard: Extent, shard_name: str, members: Sequence[str], *, cname: str, budget: DecodeBudget
+    ) -> MemberColumns | list[MemberHit | MossError]:
+        """Do what `resolve` does, by columns if all members lie in the shard as they are: a third of the time.
+
+        The columns' offsets count from the beginning of the shard's segment, `shard[0]`.
+        """
+        table = self._shard(shard, shard_name).table
+        if table.layout is Layout.IN_OBJECT:
+            columns = table.select(members, shard[1])
+            if columns is not None:
+                return columns
+        return self.resolve(shard, shard_name, members, cname=cname, budget=budget)
 
     def list_members(self, shard: Extent, shard_name: str) -> list[Member]:
         """List the files of a shard in their order, the first of each name, without leading slash.
