@@ -1,10 +1,14 @@
 """The configuration store: values, texts of refusals, scopes, and what other processes see."""
 
 import multiprocessing
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from moss.errors import InvalidConfig, Unsupported
+from moss.node.clock import ManualClock
 from moss.node.config import ConfigStore
 
 
@@ -255,3 +259,13 @@ def test_change_of_another_process_is_seen_at_the_next_read(store, tmp_path):
     worker.join(30)
     assert worker.exitcode == 0
     assert (store.get_batch.max_soft_errs, store.value("log.level"), store.version) == (9, "1", 2)
+
+
+def test_a_change_whose_writer_died_before_it_told_anybody_is_noticed_within_a_second(tmp_path: Path):
+    clock = ManualClock()
+    with closing(ConfigStore(tmp_path, clock=clock)) as store:
+        assert store.get_batch.max_soft_errs != 17
+        with closing(sqlite3.connect(tmp_path / "config.sqlite")) as db, db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('stored', 'get_batch.max_soft_errs', '17')")
+        clock.advance(1.0)
+        assert store.get_batch.max_soft_errs == 17

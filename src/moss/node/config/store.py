@@ -27,12 +27,15 @@ from moss.node.config.schema import (
     Setting,
     nest,
 )
+from moss.node.config.stamp import ChangeStamp
 from moss.node.occupancy import Occupancy
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (scope TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (scope, key));
 """
+# SQLite's change counter costs a system call or two: without a sign of a change it is compared once in so long.
+_COMPARE_S = 1.0
 _STORED, _TRANSIENT = "stored", "transient"
 _ID_LETTERS = string.ascii_letters + string.digits
 
@@ -68,8 +71,8 @@ def make_short_id(length: int = 9) -> str:
 class ConfigStore:
     """Reads and writes the configuration; every method may be called from any thread and worker process.
 
-    A write is visible to all processes when it returns: readers compare SQLite's change counter (some
-    microseconds) before they use what they have in memory.
+    A write is visible to all processes when it returns: readers compare a stamp in shared memory before they use what
+    they have in memory, and now and then SQLite's own change counter, which a writer that died cannot have missed.
     """
 
     def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
@@ -88,6 +91,8 @@ class ConfigStore:
         self._effective: dict[str, Scalar] = {}
         self._get_batch: GetBatchConfig | None = None
         self._facts: dict[str, str] = {}
+        self._stamp = ChangeStamp(directory / "config.stamp")
+        self._seen_stamp, self._compared_s = -1, 0.0
         self._occupancy = Occupancy(directory / "config.lock")
         self._prepare()
         self._occupancy.settle()
@@ -98,6 +103,7 @@ class ConfigStore:
             if self._db is not None and self._pid == os.getpid():
                 self._db.close()
             self._db = None
+            self._stamp.close()
             self._occupancy.close()
 
     # -- reading --------------------------------------------------------------------------------
@@ -242,12 +248,19 @@ class ConfigStore:
     @contextlib.contextmanager
     def _fresh(self) -> Iterator[None]:
         with self._lock:
-            db = self._connect()
-            seen = db.execute("PRAGMA data_version").fetchone()[0]
-            if seen != self._seen:
-                self._load(db)
-                self._seen = seen
+            # Before anything is read: a change that comes meanwhile is then noticed the next time.
+            stamp, now_s = self._stamp.value, self._clock.monotonic_s()
+            if stamp != self._seen_stamp or now_s - self._compared_s >= _COMPARE_S or self._pid != os.getpid():
+                self._compare()
+                self._seen_stamp, self._compared_s = stamp, now_s
             yield
+
+    def _compare(self) -> None:
+        db = self._connect()
+        seen = db.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen:
+            self._load(db)
+            self._seen = seen
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -263,6 +276,7 @@ class ConfigStore:
                 raise
             finally:
                 self._seen = -1
+                self._stamp.renew()
 
     def _load(self, db: sqlite3.Connection) -> None:
         self._facts = dict(db.execute("SELECT name, value FROM facts"))
