@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import client_goals, machine, node_goals, reference_goals, report, server_goals
+from benchmarks import client_goals, machine, node_goals, reference_goals, report, server_goals, store_goals
 from benchmarks.bench import Bench
 from benchmarks.dataset import OBJECT_COUNTS, QUICK_OBJECT_COUNTS, Dataset, load
 from benchmarks.results import Result
@@ -32,6 +32,11 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "G21": reference_goals.g21,
     "G22": reference_goals.g22,
     "G23": reference_goals.g23,
+    "S1": store_goals.s1_to_s3,
+    "S4": store_goals.s4_s5,
+    "S6": store_goals.s6,
+    "S7": store_goals.s7,
+    "S8": store_goals.s8,
     "SDK": client_goals.sdk,
 }
 BATCHES = (32, 128, 1_000, 10_000)

@@ -15,6 +15,12 @@ TGZ_MEMBERS_PER_S = 53
 FOUR_CLIENTS_P50_S = 0.025
 FOUR_CLIENTS_P99_S = 0.062
 
+# Single objects of 10 KiB with 64 in flight. The reference does not sync what it stores.
+NGINX_GETS_PER_S = 60_000
+GETS_PER_S = 22_500
+REDIRECTED_GETS_PER_S = 5_600
+REDIRECTED_PUTS_PER_S = 1_400
+
 
 def nginx_entries_per_s(size_bytes: int) -> float:
     """What nginx sent on the reference's machine, in entries/s."""

@@ -49,6 +49,14 @@ TITLES = {
     "G21": "entries/s against the reference, carried over through nginx",
     "G22": "shard members against the reference, carried over through nginx",
     "G23": "latency of a batch of 128 under four clients against the reference, carried over through nginx",
+    "S1": "single GETs of 10 KiB, 64 connections, against the reference, carried over through nginx",
+    "S2": "the same through the redirect of a gateway",
+    "S3": "single PUTs of 10 KiB, on stable storage, against the reference, unsynced, carried over through nginx",
+    "S4": "cost of one call while a bucket grows, most objects against fewest",
+    "S5": "listing a whole bucket",
+    "S6": "`put_files` of small files, on stable storage, against PUTs of the reference, carried over through nginx",
+    "S7": "SDK `read_all` against loopback TCP, one server core",
+    "S8": "client CPU of a small GET, our SDK against the official one",
     "SDK": "our SDK end to end against nginx and a discarding client (no goal)",
 }
 

@@ -1,5 +1,6 @@
 """The servers of a run, each on the same first core: the node, nginx, and a plain TCP sender."""
 
+import json
 import os
 import shutil
 import socket
@@ -96,11 +97,9 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
-def target_url(node: RunningNode) -> str:
-    """The URL of the node's target face, read from its cluster map."""
-    import json
-
-    with urllib.request.urlopen(f"{node.url}/v1/daemon?what=smap", timeout=START_TIMEOUT_S) as answer:
+def target_url(gateway_url: str) -> str:
+    """The URL of a node's target face, read from its cluster map."""
+    with urllib.request.urlopen(f"{gateway_url}/v1/daemon?what=smap", timeout=START_TIMEOUT_S) as answer:
         smap = json.load(answer)
     return next(iter(smap["tmap"].values()))["public_net"]["direct_url"]
 

@@ -17,6 +17,8 @@ SOURCE, RESULT = ROOT / "_async", ROOT / "_sync"
 SUBSTITUTIONS = [
     (r"moss\.sdk\._async", "moss.sdk._sync"),
     (r"moss\.sdk\.transport\.aio", "moss.sdk.transport.blocking"),
+    (r"moss\.sdk\.obj\.obj_file\.aio", "moss.sdk.obj.obj_file.object_file"),
+    (r"moss\.sdk\.obj\.content_iterator\.workers_aio", "moss.sdk.obj.content_iterator.workers"),
     (r"async def", "def"),
     (r"async with", "with"),
     (r"async for", "for"),

@@ -4,17 +4,28 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
-from moss.testing import NodeProcess
+import moss.sdk
+from moss.testing import NodeProcess, start_node
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/**/*.md")])
 DEFAULT_URL = "http://127.0.0.1:51080"
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node without anything in it, as a reader has it: the documents make buckets by fixed names."""
+    with start_node(tmp_path_factory.mktemp("documents")) as own:
+        yield own
 
 
 def run_block(language: str, code: str, node: NodeProcess, folder: Path) -> str:
@@ -42,6 +53,101 @@ def test_code_blocks_of_the_readme_run_one_after_the_other(node: NodeProcess, tm
     assert lines[2].split()[-2:] == ["1000", "ok"]
     assert len(lines) == 4 and not lines[3].endswith(" ok")
     assert curl.split() == ["demo/speech/7.wav", "demo/letters.tar/speech/letters/z.wav"]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 service with the guide's bucket, which `boto3` finds by the environment; its host."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    settings = {"ENDPOINT_URL": url, "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "DEFAULT_REGION": "us-east-1"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    source = boto3.client("s3")
+    source.create_bucket(Bucket="my-training-data")
+    for number in range(1, 4):
+        source.put_object(Bucket="my-training-data", Key=f"d/{number}.bin", Body=bytes([number]) * number * 100_000)
+    yield host
+    server.stop()
+
+
+def run_document(name: str, node: NodeProcess, folder: Path) -> list[str]:
+    """What the blocks of a document print, run one after the other."""
+    blocks = BLOCK.findall((PROJECT / "docs" / "guide" / name).read_text())
+    assert blocks
+    return [run_block(language, code, node, folder) for language, code in blocks]
+
+
+def test_the_guide_for_a_folder_of_images(node: NodeProcess, tmp_path: Path):
+    outputs = run_document("folder-of-images.md", node, tmp_path)
+    count = len(list((PROJECT / "examples" / "data" / "photos").iterdir()))
+    assert outputs[1].splitlines()[-1].startswith(f"{count}/{count} ")
+    assert outputs[3].count("step") == 3
+    assert outputs[4].split().count("images") == 4
+    assert outputs[5].count(",") == 7
+
+
+def test_the_guide_for_shards(node: NodeProcess, tmp_path: Path):
+    outputs = run_document("webdataset-shards.md", node, tmp_path)
+    assert "samples ['cls', 'wav']" in outputs[2]
+    assert [line.split()[-1] for line in outputs[3].splitlines()] == ["samples"] * 2
+    assert "digits" in outputs[4] and "letters" in outputs[4]
+    assert "note" in outputs[6]
+
+
+def test_the_guide_for_a_bucket_in_s3(s3: str, tmp_path: Path):
+    with start_node(tmp_path / "data", download_hosts=[s3]) as own:
+        outputs = run_document("bucket-in-s3.md", own, tmp_path)
+    assert outputs[0] == "3 objects, 600000 bytes\n"
+    assert outputs[2].splitlines()[-2:] == ["training/d/1.bin", "training/d/2.bin"]
+
+
+def test_the_guide_for_programs_for_aistore(node: NodeProcess, tmp_path: Path):
+    outputs = run_document("programs-for-aistore.md", node, tmp_path)
+    assert outputs[0] == "[('hello', 5)]\n"
+    assert outputs[1] == "b'hello'\n"
+    assert outputs[2].startswith("404 ")
+
+
+def test_the_guide_for_running_a_node(tmp_path: Path):
+    with start_node(tmp_path / "data") as own:
+        health, settings, jobs = run_document("running-a-node.md", own, tmp_path)
+    assert '"proxy_si"' in health and "ais_" in health
+    assert '"max_soft_errs":20' in settings and "must be in range" in settings
+    assert "copy-of-o0" in jobs
+
+
+def test_every_block_of_the_documents_is_run():
+    """By one of the tests here, which know what it prints, or as an import of the reference."""
+    tested = {"README.md", *(path.name for path in (PROJECT / "docs" / "guide").glob("*.md"))}
+    others = [path.name for path in DOCUMENTS if BLOCK.search(path.read_text()) and path.name not in tested]
+    assert set(others) <= {path.name for path in (PROJECT / "docs" / "reference").glob("*.md")}
+
+
+def test_the_reference_is_current():
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "scripts" / "reference.py"), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_reference_names_what_can_be_imported():
+    pages = [path.read_text() for path in sorted((PROJECT / "docs" / "reference").glob("*.md"))]
+    imports = [code for page in pages for language, code in BLOCK.findall(page) if language == "python"]
+    assert len(imports) > 8
+    done = subprocess.run([sys.executable, "-c", "\n".join(imports)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_reference_has_every_name_of_the_package():
+    pages = "".join(path.read_text() for path in (PROJECT / "docs" / "reference").glob("*.md"))
+    missing = [name for name in moss.sdk.__all__ if f"\n## {name}\n" not in pages]
+    assert not missing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))

@@ -22,6 +22,7 @@
     │   ├── BucketExists
     │   ├── JobConflict
     │   ├── JobNotActive
+    │   ├── ObjectChanged
     │   └── Aborted
     ├── CorruptData              stored or received bytes are not what they should be
     │   ├── ChecksumMismatch
@@ -196,6 +197,16 @@ class JobConflict(Conflict):
 
 class JobNotActive(Conflict):
     code = "job-not-active"
+
+
+class ObjectChanged(Conflict):
+    """An object was replaced or deleted while its next version was being made from it."""
+
+    code = "object-changed"
+
+    def __init__(self, cname: str) -> None:
+        self.cname = cname
+        super().__init__(f"{cname} was changed meanwhile")
 
 
 class Aborted(Conflict):

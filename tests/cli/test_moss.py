@@ -25,6 +25,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "--port", "70000"], "'--port' must be from 0 to 65535"),
         (["serve", "--workers", "0"], "'--workers' must be from 1 to 1024"),
         (["serve", "--stall-timeout", "-1"], "'--stall-timeout' must be from 0 to 86400"),
+        (["serve", "--promote-root", "/srv/a,relative"], "'--promote-root' must be an absolute path, got \"relative\""),
         (["serve", "--bogus"], "flag provided but not defined: -bogus"),
     ],
 )

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from moss.testing import NodeProcess
+from moss.testing import NodeProcess, start_node
 
 PROGRAM = Path(__file__).with_name("official_client.py")
 USES = """objects: put, get, head, ranges
@@ -28,8 +28,18 @@ done
 """
 
 
-def test_the_official_client_works_unmodified(node: NodeProcess, tmp_path: Path):
+def use(node: NodeProcess, folder: Path) -> None:
     command = [sys.executable, str(PROGRAM), node.url]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert done.stdout.startswith(USES)
+
+
+def test_the_official_client_works_unmodified(node: NodeProcess, tmp_path: Path):
+    use(node, tmp_path)
+
+
+def test_the_official_client_works_with_several_workers(tmp_path: Path):
+    """Which share nothing but the store: uploads and jobs begin in one process and go on in another."""
+    with start_node(tmp_path / "data", workers=3) as own:
+        use(own, tmp_path)

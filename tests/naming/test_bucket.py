@@ -158,7 +158,7 @@ def test_unames_that_name_no_bucket(uname: str, message: str) -> None:
 def test_an_object_uname_needs_an_object() -> None:
     with pytest.raises(InvalidName) as caught:
         parse_object_uname("ais/@#/b/")
-    assert caught.value.message == 'missing object name in "ais/@#/b/"'
+    assert caught.value.message == 'parse-uname "ais/@#/b/": missing object name in "ais://b"'
     with pytest.raises(InvalidName, match=r"invalid object name"):
         parse_object_uname("ais/@#/b/../o")
 

@@ -1,6 +1,7 @@
 """Calls between workers: answers of those that live, whatever became of the others."""
 
 import socket
+import threading
 
 import pytest
 
@@ -43,3 +44,10 @@ def test_a_worker_that_starts_again_takes_its_place(links, tmp_path):
     again.start()
     assert ["again", 1] in links[0].ask_all("who", 1)
     again.close()
+
+
+def test_siblings_are_asked_at_the_same_time(links):
+    both = threading.Barrier(2, timeout=4)
+    for link in links[1:]:
+        link.serve("meet", lambda argument: both.wait())
+    assert sorted(links[0].ask_all("meet", None)) == [0, 1]

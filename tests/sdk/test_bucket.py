@@ -3,6 +3,7 @@ import json
 import msgspec
 import pytest
 
+from moss.errors import MalformedAnswer
 from moss.sdk import Bucket, Client, ListObjectFlag
 from moss.sdk.errors import ErrBckAlreadyExists, ErrBckNotFound, InvalidBckProvider
 from tests.sdk.peer import Peer, Reply, error_reply, json_reply
@@ -93,6 +94,20 @@ def test_23_24_listing_many_pages(client: Client, peer: Peer):
 def test_23_an_empty_listing_without_id_ends(client: Client, peer: Peer):
     peer.scripted = [page([], "", uuid="")]
     assert client.bucket("b").list_all_objects() == [] and len(peer.received) == 1
+
+
+def test_23_a_listing_that_does_not_go_on_is_an_error(client: Client, peer: Peer):
+    peer.handle = lambda request: page(["a"], "a")
+    for call in (client.bucket("b").list_all_objects, lambda: list(client.bucket("b").list_objects_iter())):
+        with pytest.raises(MalformedAnswer, match="go on"):
+            call()
+
+
+def test_23_the_rest_of_a_listing(client: Client, peer: Peer):
+    peer.scripted = [page(["a", "b"], "b"), page(["c"])]
+    entries = client.bucket("b").list_objects_iter()
+    assert next(entries).name == "a" and [entry.name for entry in entries.read_all()] == ["b", "c"]
+    assert entries.read_all() == [] and next(entries, None) is None
 
 
 def test_24_start_after_needs_an_ais_bucket(client: Client, peer: Peer):

@@ -82,3 +82,12 @@ def test_7_tokens(peer: Peer, monkeypatch):
     for client, token in ((Client(peer.url), "env"), (Client(peer.url, token="mine"), "mine")):
         client.bucket("b").object("o").get_reader().read_all()
         assert peer.received[-1].headers["authorization"] == f"Bearer {token}"
+
+
+def test_a_token_can_be_renewed(peer: Peer):
+    peer.objects["b/o"] = b"1"
+    tokens = ["first", "second"]
+    reader = Client(peer.url, token=lambda: tokens.pop(0)).bucket("b").object("o").get_reader()
+    for token in ("first", "second"):
+        reader.read_all()
+        assert peer.received[-1].headers["authorization"] == f"Bearer {token}"

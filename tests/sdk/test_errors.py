@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import aistore.sdk.errors
 import pytest
 import requests
 import urllib3
@@ -55,6 +56,26 @@ def test_without_those_libraries_the_classes_are_plain(monkeypatch):
     monkeypatch.delitem(sys.modules, "requests.exceptions")
     monkeypatch.delitem(sys.modules, "urllib3.exceptions")
     assert compatible(errors.ReadTimedOut) is errors.ReadTimedOut
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidBckProvider("x"), errors.InvalidURLException("u"), errors.Timeout("a", message="m"),
+        errors.InvalidObjectRangeIndex("m"), errors.JobInfoNotFound("m"), errors.NoTargetError(3),
+        errors.UnexpectedHTTPStatusCode([202], 200), errors.ETLDirectPutTransientError("u", ValueError("c"), True),
+        errors.InvalidPipelineError("p"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_errors_of_the_sdk_survive_pickling_and_say_what_the_official_ones_say(error: Exception):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error)
+    official = getattr(aistore.sdk.errors, type(error).__name__)
+    if isinstance(error, errors.ETLDirectPutTransientError):
+        assert again.url == "u" and str(again.cause) == "c" and again.bail_without_local_retry
+    elif hasattr(error, "_arguments"):
+        assert str(official(*error._arguments, **error._options)) == str(error)
 
 
 def test_api_errors_survive_pickling():

@@ -203,3 +203,65 @@ def test_urls(client: Client, peer: Peer):
     obj = client.bucket("b").object("a b")
     assert obj.get_url("m/x") == f"{peer.url}/v1/objects/b/a%20b?provider=ais&archpath=m%2Fx"
     assert obj.get_url(etl_name="e").endswith("&etl_name=e") and obj.get_semantic_url() == "ais://b/a b"
+
+
+def test_64_parts_early_and_wrong(client: Client, peer: Peer):
+    upload = client.bucket("b").object("o").multipart_upload()
+    for call in (lambda: upload.add_part(1), upload.complete, upload.abort):
+        with pytest.raises(ValueError, match="create"):
+            call()
+    assert peer.received == [] and upload.upload_id == ""
+    peer.scripted = [Reply(body=b"up1")] + [Reply()] * 5
+    assert upload.create() is upload and upload.upload_id == "up1"
+    for number in (0, -1, True, "1"):
+        with pytest.raises(ValueError):
+            upload.add_part(number)
+    for number in (2, 1, 2):
+        upload.add_part(number).put_content(b"x")
+    upload.complete()
+    assert peer.received[0].json == {"action": "mpt-upload", "name": "", "value": None}
+    assert [r.query.get("partNumber") for r in peer.received[1:4]] == ["2", "1", "2"]
+    assert {r.query["uploadId"] for r in peer.received[1:]} == {"up1"}
+    parts = [{"part-number": 2, "etag": ""}, {"part-number": 1, "etag": ""}]
+    assert peer.received[4].json == {"action": "mpt-complete", "name": "", "value": parts}
+    upload.abort()
+    assert (peer.received[5].method, peer.received[5].json["action"]) == ("DELETE", "mpt-abort")
+
+
+def test_65_promote_copy_and_blob_download(client: Client, peer: Peer):
+    from moss.sdk.namespace import Namespace
+
+    obj = client.bucket("b").object("a b")
+    other = client.bucket("c", "s3", Namespace("u", "n")).object("/x")
+    peer.scripted = [Reply(), Reply(body=b"job-1"), Reply(body=b"job-2\n")]
+    obj.copy(other, latest=True)
+    assert (peer.received[0].method, peer.received[0].path) == ("PUT", "/v1/objects/b/a b")
+    assert peer.received[0].query == {
+        "provider": "ais", "object_to": "aws/@u#n/c//x", "latest-ver": "true", "synchronize": "false"
+    }  # fmt: skip
+    assert obj.promote("/data/f", "t1", recursive=True, delete_source=True) == "job-1"
+    value = {"tid": "t1", "src": "/data/f", "obj": "a b", "rcr": True, "ovw": False, "dls": True, "notshr": False}
+    assert peer.received[1].json == {"action": "promote", "name": "/data/f", "value": value}
+    assert other.blob_download(1 << 20, latest=True) == "job-2"
+    request = peer.received[2]
+    assert (request.path, request.query) == ("/v1/objects/c", {"provider": "aws", "namespace": "@u#n"})
+    value = {"latest-ver": True, "chunk-size": 1 << 20}
+    assert request.json == {"action": "blob-download", "name": "/x", "value": value}
+
+
+def test_66_a_moved_object_is_looked_for_once_with_a_new_map(client: Client, peer: Peer):
+    old, new = Peer(), Peer()
+    try:
+        new.objects["b/o"] = b"here"
+        peer.smap_urls = [old.url]
+        reader = client.bucket("b").object("o").get_reader(direct=True)
+        assert peer.received == [], "nothing is sent before the first read"
+        with pytest.raises(ErrObjNotFound):
+            reader.read_all()
+        assert len(old.received) == 2 and peer.paths() == ["/v1/daemon"] * 2
+        peer.smap_urls = [new.url]
+        assert reader.read_all() == b"here" and reader.head().size == 4
+        assert len(old.received) == 3 and len(new.received) == 2 and peer.paths() == ["/v1/daemon"] * 3
+    finally:
+        old.close()
+        new.close()

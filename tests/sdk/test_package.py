@@ -11,30 +11,13 @@ import moss.sdk.aio
 ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = {
-    "AISSource",
-    "ArchiveConfig",
-    "Batch",
-    "BlobDownloadConfig",
-    "Bucket",
-    "Client",
-    "Cluster",
-    "ColdGetConf",
-    "ListObjectFlag",
-    "Namespace",
-    "Object",
-    "RetryConfig",
-}
+    "AISSource", "ArchiveConfig", "AuthNClient", "Batch", "BlobDownloadConfig", "Bucket", "Client", "Cluster",
+    "ColdGetConf", "DataShard", "Etl", "Job", "ListObjectFlag", "Namespace", "Object", "RetryConfig", "WaitResult",
+}  # fmt: skip
 AIO_NAMES = {
-    "Batch",
-    "BatchStream",
-    "Bucket",
-    "Client",
-    "Cluster",
-    "Object",
-    "ObjectReader",
-    "ObjectWriter",
-    "RawStream",
-}
+    "AuthNClient", "Batch", "BatchStream", "Bucket", "Client", "Cluster", "Dsort", "Etl", "Job", "Object",
+    "ObjectGroup", "ObjectReader", "ObjectWriter", "RawStream",
+}  # fmt: skip
 
 
 def run(code: str) -> str:
@@ -85,7 +68,14 @@ def test_importing_the_sdk_loads_nothing_heavy():
 
 
 def test_the_package_is_typed():
-    assert (ROOT / "src/moss/sdk/py.typed").exists()
+    assert (ROOT / "src/moss/py.typed").exists()
+
+
+def test_the_package_itself_gives_a_client():
+    from moss import Client, __version__
+
+    assert Client is moss.sdk.Client and __version__
+    assert not hasattr(moss, "Nonsense")
 
 
 def test_classes_are_found_under_the_module_paths_of_the_reference():

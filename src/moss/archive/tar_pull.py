@@ -10,7 +10,7 @@ from moss.archive.limits import DEFAULT_LIMITS, Limits
 from moss.archive.tar_parse import Extensions, Member, check_end, parse_header
 from moss.errors import ArchiveLimit, TruncatedArchive
 
-__all__ = ["pull_members"]
+__all__ = ["pull_entries", "pull_members"]
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -20,16 +20,16 @@ class _Pull:
     """Takes exact amounts from an iterator of pieces."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
+        self._pieces, self._rest = pieces, memoryview(b"")
 
     def upto(self, size: int) -> Iterator[memoryview]:
         """Yield `size` bytes in pieces, fewer at the end of input."""
         while size > 0:
             if not self._rest:
-                self._rest = next(self._pieces, b"")
+                self._rest = memoryview(next(self._pieces, b""))
                 if not self._rest:
                     return
-            piece = memoryview(self._rest)[:size]
+            piece = self._rest[:size]
             self._rest = self._rest[size:]
             size -= len(piece)
             yield piece
@@ -62,7 +62,19 @@ def pull_members(
         BadArchive: a header is broken.
         ArchiveLimit: too many members, or a header too long.
     """
+    for member, _, payload in pull_entries(pieces, limits):
+        yield member, payload
+
+
+def pull_entries(
+    pieces: Iterator[bytes], limits: Limits = DEFAULT_LIMITS
+) -> Iterator[tuple[Member, bytes, Iterator[memoryview]]]:
+    """Yield each member, its header blocks as they are (extensions included), and its payload without padding.
+
+    Raises as `pull_members`.
+    """
     pull, extensions, at, count = _Pull(pieces), Extensions(limits), 0, 0
+    head: list[bytes] = []
     while block := pull.block(_BLOCK):
         if len(block) < _BLOCK:
             raise TruncatedArchive
@@ -70,6 +82,7 @@ def pull_members(
         if block == _ZEROS:
             check_end(pull.block(_BLOCK))
             return
+        head.append(block)
         header = parse_header(block)
         if header.type in Extensions.TYPES:
             extensions.check_size(header.size)
@@ -77,29 +90,33 @@ def pull_members(
             if len(data) < header.size:
                 raise TruncatedArchive
             extensions.add(header.type, data)
-            pull.block(-header.size & 511)
+            head += data, pull.block(-header.size & 511)
             at += header.size + (-header.size & 511)
             continue
         if header.type == b"S":
-            at += _skip_sparse_map(pull, block)
+            sparse_map = _sparse_map(pull, block)
+            head.append(sparse_map)
+            at += len(sparse_map)
         member = extensions.applied(header, at)
         count += 1
         if count > limits.members_max:
             raise ArchiveLimit(f"archive/tar: more than {limits.members_max} members")
         payload = _Payload(pull, member.size)
-        yield member, iter(payload)
+        yield member, b"".join(head), iter(payload)
+        head.clear()
         for _ in payload:
             pass
         pull.block(-member.size & 511)
         at += member.size + (-member.size & 511)
 
 
-def _skip_sparse_map(pull: _Pull, block: bytes) -> int:
-    """Skip the further blocks of an old GNU sparse map; return their bytes."""
-    skipped, is_continued = 0, block[482]
+def _sparse_map(pull: _Pull, block: bytes) -> bytes:
+    """Return the further blocks of an old GNU sparse map."""
+    blocks, is_continued = [], block[482]
     while is_continued:
         block = pull.block(_BLOCK)
         if len(block) < _BLOCK:
             raise TruncatedArchive
-        skipped, is_continued = skipped + _BLOCK, block[504]
-    return skipped
+        blocks.append(block)
+        is_continued = block[504]
+    return b"".join(blocks)

@@ -45,11 +45,16 @@ class ZipWriter:
     """The bytes around the payloads of one ZIP.
 
     For each entry: `begin`, `data` for each piece (the caller sends the piece itself), `end`; then `finish`.
+
+    Args:
+        kept: the directory of a ZIP that is continued, whose entries stand before those that are written now.
+        kept_entries: how many it has.
+        offset: bytes of that ZIP before its directory, as offsets count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: bytes = b"", kept_entries: int = 0, offset: int = 0) -> None:
         self._entries: list[_Entry] = []
-        self._offset = 0
+        self._kept, self._kept_entries, self._offset = kept, kept_entries, offset
 
     def begin(self, name: str, size: int) -> bytes:
         """Return the local header of an entry of `size` bytes."""
@@ -82,8 +87,8 @@ class ZipWriter:
 
     def finish(self) -> list[Buffer]:
         """Return the directory."""
-        directory = b"".join(map(_central_record, self._entries))
-        count, start = len(self._entries), self._offset
+        directory = self._kept + b"".join(map(_central_record, self._entries))
+        count, start = self._kept_entries + len(self._entries), self._offset
         out = [directory]
         if count >= _MAX16 or start >= _MAX32 or len(directory) >= _MAX32:
             versions = (_MADE_ON_UNIX | _VERSION_ZIP64, _VERSION_ZIP64)

@@ -8,6 +8,7 @@ spec/getbatch.md 7 for what is an error. Writing is in `moss.archive.zip`.
 import struct
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,7 +17,16 @@ from moss.archive.compression import crc32
 from moss.archive.limits import DEFAULT_LIMITS, Limits
 from moss.errors import ArchiveLimit, BadArchive
 
-__all__ = ["DEFLATED", "STORED", "ZipEntry", "inflate", "read_directory", "read_entry", "stored_span"]
+__all__ = [
+    "DEFLATED",
+    "STORED",
+    "ZipEntry",
+    "directory_span",
+    "inflate",
+    "read_directory",
+    "read_entry",
+    "stored_span",
+]
 
 STORED, DEFLATED = 0, 8
 
@@ -28,6 +38,7 @@ _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ENCRYPTED, _UTF8 = 1, 1 << 11
+_UNIX = 3
 _DECODE_PIECE_BYTES = 1 << 20
 
 
@@ -41,6 +52,8 @@ class ZipEntry(NamedTuple):
         crc: CRC-32 of the unpacked bytes.
         header_offset: of its local header, from the first byte of the file.
         is_encrypted: cannot be read.
+        mode: permission bits, 0 if the directory has none.
+        modified: date and time as DOS has them, the date in the upper half.
     """
 
     name: str
@@ -50,6 +63,26 @@ class ZipEntry(NamedTuple):
     crc: int
     header_offset: int
     is_encrypted: bool
+    mode: int = 0
+    modified: int = 0
+
+    @property
+    def modified_s(self) -> int:
+        """Seconds since 1970, as if the date were in UTC; 0 if there is none."""
+        date, clock = self.modified >> 16, self.modified & 0xFFFF
+        try:
+            found = datetime(
+                1980 + (date >> 9),
+                date >> 5 & 15,
+                date & 31,
+                clock >> 11,
+                clock >> 5 & 63,
+                2 * (clock & 31) % 60,
+                tzinfo=UTC,
+            )
+        except ValueError:
+            return 0
+        return int(found.timestamp())
 
     @property
     def is_folder(self) -> bool:
@@ -76,6 +109,19 @@ def read_directory(source: Buffer, limits: Limits = DEFAULT_LIMITS) -> list[ZipE
     if len(entries) & _MAX16 != count & _MAX16 or len(entries) > limits.members_max:
         raise BadArchive(_NOT_A_ZIP)
     return entries
+
+
+def directory_span(source: Buffer) -> tuple[int, int, int]:
+    """Return where the directory of a ZIP begins and ends, and by how much a prefix has moved all offsets.
+
+    Raises:
+        BadArchive: it is no ZIP, or was cut.
+    """
+    _, size, offset, end = _find_directory(memoryview(source))
+    shift = end - size - offset
+    if shift < 0:
+        raise BadArchive(_NOT_A_ZIP)
+    return end - size, end, shift
 
 
 def _find_directory(view: memoryview) -> tuple[int, int, int, int]:
@@ -120,8 +166,11 @@ def _central_entries(directory: memoryview, shift: int) -> Iterator[ZipEntry]:
         if at + _CENTRAL.size > end:
             raise BadArchive(_NOT_A_ZIP)
         record = _CENTRAL.unpack_from(directory, at)
-        magic, _, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes, comment_bytes = record[:13]
+        magic, made_by, _, flags, method, clock, date, crc, packed, size, name_bytes, extra_bytes, comment_bytes = (
+            record[:13]
+        )
         offset = record[16]
+        mode = record[15] >> 16 & 0o777 if made_by >> 8 == _UNIX else 0
         at += _CENTRAL.size
         if magic != b"PK\1\2" or at + name_bytes + extra_bytes + comment_bytes > end:
             raise BadArchive(_NOT_A_ZIP)
@@ -129,7 +178,8 @@ def _central_entries(directory: memoryview, shift: int) -> Iterator[ZipEntry]:
         if _MAX32 in (size, packed, offset):
             extra = bytes(directory[at + name_bytes : at + name_bytes + extra_bytes])
             size, packed, offset = _zip64_values(extra, (size, packed, offset))
-        yield ZipEntry(name, size, packed, method, crc, offset + shift, bool(flags & _ENCRYPTED))
+        is_encrypted = bool(flags & _ENCRYPTED)
+        yield ZipEntry(name, size, packed, method, crc, offset + shift, is_encrypted, mode, date << 16 | clock)
         at += name_bytes + extra_bytes + comment_bytes
 
 

@@ -77,6 +77,10 @@ def _run(parsed) -> int:
     workers = _checked("workers", parsed.number("workers", 1), 1, 1024)
     if parsed.given("stall-timeout"):
         given["stall_s_max"] = float(_checked("stall-timeout", parsed.number("stall-timeout", 0), 0, 86_400))
+    if parsed.given("download-hosts"):
+        given["download_hosts"] = tuple(filter(None, (parsed.text("download-hosts") or "").split(",")))
+    if parsed.given("promote-root"):
+        given["promote_roots"] = _roots(parsed.text("promote-root") or "")
     data = Path(parsed.text("data") or DEFAULT_DATA).expanduser()
 
     from moss.node.assemble import ServeOptions, serve  # imported late: it takes a while, and wrong usage need not wait
@@ -90,6 +94,14 @@ def _run(parsed) -> int:
         **given,
     )
     return serve(options, lambda url, target_url: print(greeting(url, target_url, data), flush=True)) or 0
+
+
+def _roots(text: str) -> tuple[str, ...]:
+    roots = tuple(filter(None, text.split(",")))
+    for root in roots:
+        if not root.startswith("/"):
+            raise UsageError(f"'--promote-root' must be an absolute path, got \"{root}\"")
+    return roots
 
 
 def _checked(name: str, value: int, least: int, most: int) -> int:
@@ -127,6 +139,12 @@ SERVE = Command(
         Option("direct", "let the gateway answer itself instead of redirecting"),
         Option("target-port", "port of the target (default the next free one)", value="P", number=True),
         Option("stall-timeout", "seconds a client may read nothing (default 120)", value="S", number=True),
+        Option("download-hosts", "hosts that download jobs may fetch from (default none)", value="LIST"),
+        Option(
+            "promote-root",
+            "folders, comma-separated, whose files may be promoted (default /var/lib/ais/promote; '' for none)",
+            value="DIR",
+        ),
         Option("insecure", "listen at other addresses than loopback without authentication"),
     ),
     examples=("moss serve", "moss serve --data /srv/moss --workers 4", "moss serve --host 0.0.0.0 --insecure"),

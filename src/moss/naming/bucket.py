@@ -32,6 +32,7 @@ __all__ = [
     "parse_namespace",
     "parse_object_uname",
     "parse_provider",
+    "plain_object_name",
     "validate_bucket_name",
     "validate_object_name",
     "validate_prefix",
@@ -230,8 +231,9 @@ def parse_object_uname(text: str) -> tuple[Bucket, str]:
         InvalidName: as `parse_bucket_uname`, and `missing object name in "..."`, and invalid object names.
     """
     bucket, object_name = _split_uname(text)
+    object_name = plain_object_name(object_name)
     if not object_name:
-        raise InvalidName(f"missing object name in {quote(text)}")
+        raise InvalidName(f"parse-uname {quote(text)}: missing object name in {quote(bucket.cname)}")
     validate_object_name(object_name)
     return bucket, object_name
 
@@ -256,6 +258,14 @@ def is_valid_object_name(name: str) -> bool:
     if "." not in name:
         return True
     return not any(component in (".", "..") for component in name.split("/"))
+
+
+def plain_object_name(name: str) -> str:
+    """Return a name as it is stored and listed: slashes in front of it do not count, so `//x` and `/x` are `x`.
+
+    Source: spec/rest-data.md 2.4.
+    """
+    return name.lstrip("/")
 
 
 def is_valid_member_path(path: str) -> bool:

@@ -18,17 +18,25 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from moss.errors import InvalidRequest
 from moss.node.clock import SystemClock
 from moss.node.config import ConfigStore
 from moss.node.getbatch.service import BatchService
+from moss.node.jobs.downloads import Downloads
+from moss.node.jobs.egress import EgressPolicy
 from moss.node.jobs.registry import JobRegistry
 from moss.node.metrics import Metrics
 from moss.node.server.app import FaceServer
+from moss.node.server.gateway import express as gateway_express
 from moss.node.server.http import Face, Request
+from moss.node.server.log_ring import RING
 from moss.node.server.routes import gateway_routes, target_routes
+from moss.node.server.target import append, multipart
+from moss.node.server.target import express as target_express
+from moss.node.server.target.locks import ObjectMarks
 from moss.node.storage.engine import Engine, EngineOptions
 from moss.node.storage.shards import ShardIndexes
 from moss.wire import headers
@@ -36,9 +44,13 @@ from moss.wire import headers
 log = logging.getLogger("moss")
 
 DEFAULT_PORT = 51080
+# Where the reference allows promotion; on most machines there is no such folder.
+PROMOTE_ROOTS = ("/var/lib/ais/promote",)
 _ID_LETTERS = string.ascii_letters + string.digits
 # Threads that read, assemble and send; more than cores because some wait for disks.
 POOL_THREADS = 32
+# Uploads and appends that nobody goes on with are dropped after a day.
+UNFINISHED_S_MAX = 24 * 3600.0
 # Answers in flight may take so long to end after SIGTERM; then they are cut.
 DRAIN_S = 10.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -56,7 +68,9 @@ class ServeOptions:
         direct: the gateway answers itself instead of redirecting.
         insecure: bind to other addresses than loopback although there is no authentication.
         stall_s_max: a client that reads nothing for so many seconds is cut off.
+        download_hosts: names, `*.domains`, addresses and networks that download jobs may fetch from; none by default.
         sync: acknowledged means on stable storage; False only for throw-away data.
+        promote_roots: absolute folders; files below them may become objects by promotion. None of them: turned off.
     """
 
     data: Path
@@ -67,7 +81,9 @@ class ServeOptions:
     direct: bool = False
     insecure: bool = False
     stall_s_max: float = 120.0
+    download_hosts: tuple[str, ...] = ()
     sync: bool = True
+    promote_roots: tuple[str, ...] = PROMOTE_ROOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,11 @@ class Node:
         self.config = ConfigStore(data / "config", clock=self.clock)
         self.metrics = Metrics(data / "run", worker, clock=self.clock)
         self.jobs = JobRegistry(self.config, self.metrics, clock=self.clock)
+        self.downloads = Downloads(self.jobs, self.clock, self.gateway_name)
+        self.egress = EgressPolicy.parse(options.download_hosts)
+        self.jobs.links.serve("metrics.series", lambda _: self.metrics.gateway_series())
+        self.jobs.links.serve("log.lines", lambda _: RING.lines())
+        self.jobs.links.serve("metrics.reset", lambda errors_only: self.metrics.reset(errors_only=errors_only))
         self.batches = BatchService(
             engine=self.engine,
             shards=self.shards,
@@ -107,6 +128,10 @@ class Node:
             target_name=self.target_name,
             spool_folder=data / "run",
         )
+        self.marks = ObjectMarks(data / "run" / "objects.lock")
+        for kind in (multipart, append):
+            self.engine.add_chore(partial(kind.unfinished(self).expire, UNFINISHED_S_MAX))
+        self.map_version = 1
         self.is_ready = False
 
     def serves_direct(self, request: Request) -> bool:
@@ -167,6 +192,10 @@ class _Ports:
     def target_url(self, worker: int, host: str) -> str:
         return _url(host, self.targets[worker].getsockname()[1])
 
+    def describe(self, host: str) -> str:
+        """Return the addresses of all faces as text: another text is another cluster map."""
+        return " ".join((self.gateway_url, *(self.target_url(worker, host) for worker in range(len(self.targets)))))
+
 
 def _url(host: str, port: int) -> str:
     shown = "127.0.0.1" if host in ("0.0.0.0", "localhost") else "[::1]" if host == "::" else host
@@ -218,6 +247,7 @@ async def _run_worker(options: ServeOptions, ports: _Ports, worker: int, ready: 
         gateway_url=ports.gateway_url,
         target_url=ports.target_url(worker, options.host),
     )
+    node.map_version = node.config.count_map(ports.describe(options.host))
     faces = [
         FaceServer(
             node,
@@ -226,10 +256,11 @@ async def _run_worker(options: ServeOptions, ports: _Ports, worker: int, ready: 
             pool=node.pool,
             stall_s_max=options.stall_s_max,
             node_name=name,
+            express=express,
         )
-        for face, routes, name in (
-            (Face.GATEWAY, gateway_routes(), node.gateway_name),
-            (Face.TARGET, target_routes(), node.target_name),
+        for face, routes, name, express in (
+            (Face.GATEWAY, gateway_routes(), node.gateway_name, gateway_express),
+            (Face.TARGET, target_routes(), node.target_name, target_express),
         )
     ]
     try:
@@ -278,6 +309,12 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _show_warnings() -> None:
+    """Write warnings to stderr unless the program has set up logging: that the log is also kept must not hide them."""
+    if not logging.getLogger().handlers and logging.lastResort is not None:
+        logging.getLogger("moss").addHandler(logging.lastResort)
+
+
 def serve(options: ServeOptions, ready: Callable[[str, str], None] = lambda gateway_url, target_url: None) -> int:
     """Run a node until SIGTERM or SIGINT.
 
@@ -290,6 +327,8 @@ def serve(options: ServeOptions, ready: Callable[[str, str], None] = lambda gate
     Raises:
         InvalidRequest: an option cannot be satisfied.
     """
+    EgressPolicy.parse(options.download_hosts)  # refused before anything is made
+    _show_warnings()
     options.data.mkdir(parents=True, exist_ok=True)
     load_identity(options.data)
     _allow_open_files()

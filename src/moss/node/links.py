@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,16 +57,36 @@ class WorkerLinks:
         self._thread = threading.Thread(target=self._accept, args=(listener,), name="moss-links", daemon=True)
         self._thread.start()
 
+    @property
+    def has_siblings(self) -> bool:
+        """Whether another worker may be there; asking none takes no time."""
+        return bool(self._siblings())
+
     def ask_all(self, name: str, argument: Any) -> list[Any]:
-        """Ask all siblings; the answers of those that are gone, or fail, are left out."""
-        own = f"worker-{self._worker}.sock"
+        """Ask all siblings at once; the answers of those that are gone, frozen, or fail, are left out.
+
+        Waits for them, five seconds at most: never call it in an event loop.
+        """
+        begun_s = time.monotonic()
+        links = [(sibling, self._begin(sibling, name, argument)) for sibling in self._siblings()]
         answers = []
-        for path in sorted(self._directory.glob("worker-*.sock")):
-            if path.name != own:
-                answer = self._ask(path.name, name, argument)
-                if answer is not None:
-                    answers.append(answer)
+        for sibling, link in links:
+            if link is None:
+                continue
+            with link:
+                try:
+                    link.settimeout(max(0.001, _TIMEOUT_S - (time.monotonic() - begun_s)))
+                    answer = _receive(link)
+                except (OSError, EOFError, msgspec.DecodeError) as error:
+                    log.debug("%s does not answer: %s", sibling, error)
+                    continue
+            if answer is not None:
+                answers.append(answer)
         return answers
+
+    def _siblings(self) -> list[str]:
+        own = f"worker-{self._worker}.sock"
+        return sorted(path.name for path in self._directory.glob("worker-*.sock") if path.name != own)
 
     def close(self) -> None:
         """Stop answering; calling it twice is fine."""
@@ -84,16 +105,18 @@ class WorkerLinks:
     def _path(self, name: str) -> str:
         return f"/proc/self/fd/{self._folder_fd}/{name}"
 
-    def _ask(self, socket_name: str, name: str, argument: Any) -> Any:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+    def _begin(self, socket_name: str, name: str, argument: Any) -> socket.socket | None:
+        """Send a question; None when nobody takes it."""
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
             link.settimeout(_TIMEOUT_S)
-            try:
-                link.connect(self._path(socket_name))
-                _send(link, {"operation": name, "argument": argument})
-                return _receive(link)
-            except (OSError, EOFError, msgspec.DecodeError) as error:
-                log.debug("%s does not answer: %s", socket_name, error)
-                return None
+            link.connect(self._path(socket_name))
+            _send(link, {"operation": name, "argument": argument})
+        except OSError as error:
+            log.debug("%s does not answer: %s", socket_name, error)
+            link.close()
+            return None
+        return link
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

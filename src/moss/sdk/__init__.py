@@ -15,35 +15,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moss.sdk._sync.authn import AuthNClient
     from moss.sdk._sync.batch import Batch
     from moss.sdk._sync.bucket import Bucket
     from moss.sdk._sync.client import Client
     from moss.sdk._sync.cluster import Cluster
+    from moss.sdk._sync.etl import Etl
+    from moss.sdk._sync.job import Job
     from moss.sdk._sync.object import Object
     from moss.sdk.ais_source import AISSource
     from moss.sdk.archive_config import ArchiveConfig
     from moss.sdk.blob_download_config import BlobDownloadConfig
+    from moss.sdk.dataset.data_shard import DataShard
     from moss.sdk.list_object_flag import ListObjectFlag
     from moss.sdk.namespace import Namespace
     from moss.sdk.retry_config import ColdGetConf, RetryConfig
+    from moss.sdk.wait_result import WaitResult
 
 __all__ = [
     "AISSource",
     "ArchiveConfig",
+    "AuthNClient",
     "Batch",
     "BlobDownloadConfig",
     "Bucket",
     "Client",
     "Cluster",
     "ColdGetConf",
+    "DataShard",
+    "Etl",
+    "Job",
     "ListObjectFlag",
     "Namespace",
     "Object",
     "RetryConfig",
+    "WaitResult",
 ]
 
 _HOMES = {
     "AISSource": "ais_source",
+    "AuthNClient": "_sync.authn",
     "ArchiveConfig": "archive_config",
     "Batch": "_sync.batch",
     "BlobDownloadConfig": "blob_download_config",
@@ -51,10 +62,14 @@ _HOMES = {
     "Client": "_sync.client",
     "Cluster": "_sync.cluster",
     "ColdGetConf": "retry_config",
+    "DataShard": "dataset.data_shard",
+    "Etl": "_sync.etl",
+    "Job": "_sync.job",
     "ListObjectFlag": "list_object_flag",
     "Namespace": "namespace",
     "Object": "_sync.object",
     "RetryConfig": "retry_config",
+    "WaitResult": "wait_result",
 }
 
 

@@ -10,22 +10,32 @@
 Properties that ask the cluster (`Object.props`, `ObjectReader.attributes`) are awaited.
 """
 
+from moss.sdk._async.authn import AuthNClient
 from moss.sdk._async.batch import Batch, BatchStream
 from moss.sdk._async.bucket import Bucket
 from moss.sdk._async.client import Client
 from moss.sdk._async.cluster import Cluster
+from moss.sdk._async.dsort import Dsort
+from moss.sdk._async.etl import Etl
+from moss.sdk._async.job import Job
 from moss.sdk._async.object import Object
+from moss.sdk._async.object_group import ObjectGroup
 from moss.sdk._async.reader import ObjectReader
 from moss.sdk._async.stream import RawStream
 from moss.sdk._async.writer import ObjectWriter
 
 __all__ = [
+    "AuthNClient",
     "Batch",
     "BatchStream",
     "Bucket",
     "Client",
     "Cluster",
+    "Dsort",
+    "Etl",
+    "Job",
     "Object",
+    "ObjectGroup",
     "ObjectReader",
     "ObjectWriter",
     "RawStream",

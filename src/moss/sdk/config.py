@@ -4,7 +4,7 @@ Pure but for the environment, which is passed in. Source: spec/python-sdk.md 4.1
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ class ClientConfig:
     """
 
     bases: tuple[str, ...]
-    token: str | None
+    token: "str | Callable[[], str | None] | None"
     settings: Settings
 
 
@@ -39,7 +39,7 @@ def resolve_config(
     ca_cert: str | None = None,
     client_cert: str | tuple[str, str] | None = None,
     timeout: Any = None,
-    token: str | None = None,
+    token: "str | Callable[[], str | None] | None" = None,
     max_pool_size: int | None = None,
     environment: Mapping[str, str],
 ) -> ClientConfig:
@@ -48,24 +48,24 @@ def resolve_config(
     Raises:
         ValueError: an endpoint is no http or https URL, or a timeout is negative or of a wrong shape.
     """
-    environment = _Environment(environment)
-    endpoint = endpoint if endpoint is not None else environment.get("ENDPOINT") or DEFAULT_ENDPOINT
+    variables = _Environment(environment)
+    endpoint = endpoint if endpoint is not None else variables.get("ENDPOINT") or DEFAULT_ENDPOINT
     endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
-    connect_s, read_s = resolve_timeouts(timeout, environment)
-    verify = not skip_verify and not _skips_verification(environment)
+    connect_s, read_s = resolve_timeouts(timeout, variables)
+    verify = not skip_verify and not _skips_verification(variables)
     if not verify and any(url.startswith("https") for url in endpoints):
         warnings.warn("TLS certificates are not verified", UserWarning, stacklevel=4)
-    if client_cert is None and environment.get("CRT") and environment.get("CRT_KEY"):
-        client_cert = (environment.get("CRT") or "", environment.get("CRT_KEY") or "")
+    if client_cert is None and variables.get("CRT") and variables.get("CRT_KEY"):
+        client_cert = (variables.get("CRT") or "", variables.get("CRT_KEY") or "")
     settings = Settings(
         connect_timeout_s=connect_s,
         read_timeout_s=read_s,
         verify=verify,
-        ca_cert=ca_cert or environment.get("CLIENT_CA"),
+        ca_cert=ca_cert or variables.get("CLIENT_CA"),
         client_cert=client_cert,
-        idle_connections_max=_pool_size(max_pool_size, environment),
+        idle_connections_max=_pool_size(max_pool_size, variables),
     )
-    return ClientConfig(tuple(map(_base, endpoints)), token or environment.get("AUTHN_TOKEN"), settings)
+    return ClientConfig(tuple(map(_base, endpoints)), token or variables.get("AUTHN_TOKEN"), settings)
 
 
 class _Environment:

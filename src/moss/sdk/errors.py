@@ -12,7 +12,7 @@
     │   │   └── ConnectTimedOut
     │   ├── ReadTimedOut
     │   └── ConnectionLost                 broken while sending, or before the answer's end
-    └── InvalidBckProvider, InvalidURLException, Timeout …
+    └── InvalidBckProvider, InvalidURLException, InvalidObjectRangeIndex, JobInfoNotFound, Timeout …
 
 The classes that wrap a broken connection, and `RetriesExhausted`, are also subclasses of the `requests` and `urllib3`
 exceptions of the same meaning whenever those libraries are loaded, so that existing `except` clauses go on working;
@@ -33,6 +33,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectTimedOut",
     "ConnectionLost",
+    "ETLDirectPutTransientError",
     "ErrBckAlreadyExists",
     "ErrBckNotFound",
     "ErrETLAlreadyExists",
@@ -41,7 +42,10 @@ __all__ = [
     "ErrObjNotFound",
     "ErrRemoteBckNotFound",
     "InvalidBckProvider",
+    "InvalidObjectRangeIndex",
+    "InvalidPipelineError",
     "InvalidURLException",
+    "JobInfoNotFound",
     "NoTargetError",
     "ReadTimedOut",
     "RetriesExhausted",
@@ -157,28 +161,81 @@ class ConnectionLost(TransportError):
     code = "connection-lost"
 
 
-class InvalidBckProvider(MossError):
+class _MadeOf(MossError):
+    """An error whose text is made of its arguments; it can be pickled as those."""
+
+    def __new__(cls, *arguments: Any, **_options: Any) -> "_MadeOf":
+        error = super().__new__(cls)
+        error._arguments, error._options = arguments, _options
+        return error
+
+    _arguments: tuple[Any, ...]
+    _options: dict[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_again, (type(self), self._arguments, self._options)
+
+
+def _make_again(error: type[Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return error(*arguments, **options)
+
+
+class InvalidBckProvider(_MadeOf):
     """The provider is unknown, or has no such operation."""
 
     def __init__(self, provider: object) -> None:
         super().__init__(f"Invalid bucket provider: '{provider}'")
 
 
-class InvalidURLException(MossError):
+class InvalidURLException(_MadeOf):
     """A URL does not have the form `provider://bucket/object`."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"Invalid URL: '{url}'. Ensure it follows the format 'provider://bucket/object'.")
 
 
-class Timeout(MossError):
+class Timeout(_MadeOf):
     """An operation took longer than the caller allowed."""
 
     def __init__(self, action: str, message: str = "") -> None:
         super().__init__(f"Timed out while waiting for {action}. {message}")
 
 
-class UnexpectedHTTPStatusCode(MossError):
+class InvalidObjectRangeIndex(_MadeOf):
+    """The indices of an `ObjectRange` contradict each other."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"Invalid argument provided for object range index: {message}")
+
+
+class JobInfoNotFound(_MadeOf):
+    """The cluster knows no job of this id, or none in this time."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"Job information not found on the cluster: {message}")
+
+
+class InvalidPipelineError(MossError, ValueError):
+    """Transformations cannot be chained like this."""
+
+
+class ETLDirectPutTransientError(_MadeOf):
+    """A transformation could not hand an object on; the cluster shall send it again.
+
+    Attributes:
+        url: where it was to be sent.
+        cause: why it failed.
+        bail_without_local_retry: whether trying again here is pointless.
+    """
+
+    def __init__(self, url: str, cause: Exception, bail_without_local_retry: bool = False) -> None:
+        super().__init__(f"Transient failure of a direct put to {url}: {cause}")
+        self.url, self.cause, self.bail_without_local_retry = url, cause, bail_without_local_retry
+
+
+class UnexpectedHTTPStatusCode(_MadeOf):
+    """The cluster answered with a status that has no meaning here."""
+
     def __init__(self, expected_status_codes: Sequence[int], received_status_code: int) -> None:
         expected = ", ".join(map(str, expected_status_codes))
         super().__init__(
@@ -187,7 +244,7 @@ class UnexpectedHTTPStatusCode(MossError):
         )
 
 
-class NoTargetError(MossError):
+class NoTargetError(_MadeOf):
     """The cluster map holds no target that may serve an object."""
 
     def __init__(self, total_nodes: int) -> None:
@@ -212,7 +269,7 @@ _FOREIGN = {
 def compatible(error: type[Any]) -> type[Any]:
     """Return the class to raise for `error`: itself, or a subclass that is also the twin of loaded HTTP libraries."""
     names = tuple(name for name in _FOREIGN.get(error, ()) if name[0] in sys.modules)
-    return _combine(error, names)
+    return _combine(error, names)  # type: ignore[arg-type]
 
 
 @lru_cache

@@ -1,7 +1,6 @@
 """Arguments of listings and the choice of files to upload. Pure but for looking at folders."""
 
-from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +37,23 @@ def list_value(
 
 
 def find_files(
-    path: str | Path, prefix_filter: str = "", pattern: str = "*", *, recursive: bool = False
-) -> Iterator[tuple[Path, Path]]:
-    """Files of a folder in the order of their names, each also relative to it.
+    path: str | Path, prefix_filter: str = "", pattern: str = "*", recursive: bool = False
+) -> list[tuple[Path, Path]]:
+    """Files of a folder in the order of their paths, each also relative to it.
+
+    Args:
+        prefix_filter: beginning of the file's own name.
+        pattern: shell pattern of the file's own name, or of its path when there is a slash in it.
 
     Raises:
-        ValueError: no folder.
+        ValueError: no folder, or a pattern that is absolute or empty.
     """
     root = validate_directory(path)
-    for file in sorted(root.rglob("*") if recursive else root.glob("*")):
-        if file.is_file() and file.name.startswith(prefix_filter) and fnmatchcase(file.name, pattern):
-            yield file, file.relative_to(root)
+    if not pattern or pattern.startswith("/"):
+        raise ValueError(f"Unacceptable pattern: {pattern!r}")
+    found = root.rglob(pattern) if recursive else root.glob(pattern)
+    chosen = sorted(file for file in found if file.name.startswith(prefix_filter) and file.is_file())
+    return [(file, file.relative_to(root)) for file in chosen]
 
 
 def target_name(relative: Path, *, basename: bool, prepend: str | None) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 from moss.sdk.archive_config import ArchiveConfig
 from moss.sdk.blob_download_config import BlobDownloadConfig
 
-__all__ = ["EtlByName", "check_range", "get_options"]
+__all__ = ["EtlByName", "check_options", "etl_query", "get_options", "parse_range"]
 
 _ORDER = ("archpath", "chunk_size", "etl_name", "writer", "latest", "byte_range")
 _LEGACY_ORDER = ("archive_config", "blob_download_config", "chunk_size", "etl", "writer", "latest", "byte_range")
-_NAMES = frozenset({*_ORDER, *_LEGACY_ORDER, "direct"})
+_NAMES = frozenset({*_ORDER, *_LEGACY_ORDER, "direct", "num_workers"})
 
 
 class EtlByName:
@@ -22,6 +22,14 @@ class EtlByName:
         """Add the query parameters."""
         if self._name:
             parameters["etl_name"] = str(self._name)
+
+
+def etl_query(etl: Any) -> list[tuple[str, str]]:
+    """Query parameters of an `ETLConfig`, or of None."""
+    parameters: dict[str, str] = {}
+    if etl is not None:
+        etl.update_qparams(parameters)
+    return list(parameters.items())
 
 
 def get_options(positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +58,37 @@ def get_options(positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str,
     return options
 
 
-def check_range(text: str) -> None:
-    """Raise ValueError unless `text` is one range, `bytes=a-b`, `bytes=a-` or `bytes=-n`."""
+def parse_range(text: str) -> tuple[int | None, int | None]:
+    """First and last byte of `bytes=a-b`, `bytes=a-` (no last byte) or `bytes=-n` (no first one: the last n bytes).
+
+    Raises:
+        ValueError: something else.
+    """
     unit, _, span = text.partition("=")
     first, dash, last = (part.strip() for part in span.partition("-"))
     if unit.strip() != "bytes" or not dash or not (first or last):
         raise ValueError(f"invalid byte range {text!r}: expected bytes=a-b, bytes=a- or bytes=-n")
-    numbers = [int(number) for number in (first, last) if number]
-    if len(numbers) == 2 and numbers[0] > numbers[1]:
+    if not all(number.isascii() and number.isdigit() for number in (first, last) if number):
+        raise ValueError(f"invalid byte range {text!r}: {span!r} holds no numbers")
+    if first and last and int(first) > int(last):
         raise ValueError(f"invalid byte range {text!r}: it ends before it starts")
+    return int(first) if first else None, int(last) if last else None
+
+
+def check_options(*, byte_range: str | None, blob: Any, etl: Any, num_workers: int | None) -> None:
+    """Check which options of a reader go together. Source: spec/python-sdk.md 3.1.
+
+    Raises:
+        ValueError: a malformed range, or options that exclude each other.
+    """
+    if byte_range is not None:
+        parse_range(byte_range)
+        if blob is not None:
+            raise ValueError("Cannot use both byte range and blob download")
+    if num_workers is None:
+        return
+    if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 2:
+        raise ValueError(f"num_workers must be at least 2, found {num_workers!r}")
+    for name, value in (("byte_range", byte_range), ("blob_download_config", blob), ("etl", etl)):
+        if value is not None:
+            raise ValueError(f"Cannot use both num_workers and {name}")

@@ -1,4 +1,7 @@
-"""Values that the cluster answers with: cluster map, buckets, listings. Source: spec/python-sdk.md 1.3 and 1.13."""
+"""Values that the cluster answers with: cluster map, buckets, listings, jobs, transformations.
+
+Source: spec/python-sdk.md 1.3, 1.9 and 1.13.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,33 +9,35 @@ from typing import Any
 import msgspec
 
 from moss.errors import MalformedAnswer
+from moss.sdk.bucket_model import BucketModel
 from moss.sdk.errors import NoTargetError
+from moss.sdk.info_types import ETLDetails, ETLInfo, ETLInitMsg, ETLNodeLogs, ETLObjError, NBIInfo
+from moss.sdk.job_types import AggregatedJobSnap, JobSnap, JobStats, JobStatus
 from moss.sdk.namespace import Namespace
 from moss.sdk.obj.object_props import ObjectProps
 from moss.sdk.utils import get_digest, xoshiro256_hash
-from moss.wire.object import EntryFlag, ListPage, ObjectEntry
+from moss.wire.object import EntryFlag, ObjectEntry, decode_list_page
 
-__all__ = ["BucketEntry", "BucketList", "BucketModel", "NetInfo", "Smap", "Snode", "decode_smap"]
-
-
-class BucketModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A bucket in messages."""
-
-    name: str
-    provider: str = "ais"
-    namespace: Namespace | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields that are set."""
-        fields: dict[str, Any] = {"name": self.name, "provider": str(self.provider)}
-        if self.namespace is not None:
-            fields["namespace"] = {"uuid": self.namespace.uuid, "name": self.namespace.name}
-        return fields
-
-    def get_path(self) -> str:
-        """`<provider>/@<uuid>#<namespace>/<name>/`."""
-        namespace = self.namespace or Namespace()
-        return f"{self.provider}/{namespace.get_path()}/{self.name}/"
+__all__ = [
+    "AggregatedJobSnap",
+    "BucketEntry",
+    "BucketList",
+    "BucketModel",
+    "ETLDetails",
+    "ETLInfo",
+    "ETLInitMsg",
+    "ETLNodeLogs",
+    "ETLObjError",
+    "JobSnap",
+    "JobStats",
+    "JobStatus",
+    "NBIInfo",
+    "Namespace",
+    "NetInfo",
+    "Smap",
+    "Snode",
+    "decode_smap",
+]
 
 
 class NetInfo(msgspec.Struct, frozen=True):
@@ -104,41 +109,38 @@ def decode_smap(body: bytes) -> Smap:
         raise MalformedAnswer(f"not a cluster map: {error}") from None
 
 
-class BucketEntry:
+class BucketEntry(ObjectEntry, eq=False, gc=False):
     """One line of a listing.
 
     Attributes:
-        name, checksum, atime, version, location: text, empty when not asked for.
+        name, checksum, atime, version, location, custom: text, empty when not asked for.
         size: bytes.
         copies, flags: numbers.
-        object: the `Object` of this entry, set by the bucket that listed it.
     """
 
-    __slots__ = ("atime", "checksum", "copies", "flags", "location", "name", "object", "size", "version")
+    # Set here, never by an answer: the type lets nothing but null through.
+    _bucket: None = None
+    _object: None = None
 
-    def __init__(
-        self,
-        name: str = "",
-        checksum: str = "",
-        atime: str = "",
-        version: str = "",
-        location: str = "",
-        size: int = 0,
-        copies: int = 0,
-        flags: int = 0,
-        object: Any = None,
-    ) -> None:
-        self.name, self.checksum, self.atime, self.version, self.location = name, checksum, atime, version, location
-        self.size, self.copies, self.flags, self.object = size, copies, flags, object
+    @property
+    def object(self) -> Any:
+        """The `Object` of this entry, made when it is first asked for; None outside of a listing."""
+        if self._object is None and self._bucket is not None:
+            self._object = self._bucket.object(self.name)
+        return self._object
 
-    @classmethod
-    def of_wire(cls, entry: ObjectEntry) -> "BucketEntry":
-        return cls(
-            entry.name, entry.checksum, entry.atime, entry.version, entry.location, entry.size, entry.copies,
-            entry.flags,
-        )  # fmt: skip
+    @object.setter
+    def object(self, value: Any) -> None:
+        self._object = value
 
-    def is_cached(self) -> bool:
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, BucketEntry):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in ObjectEntry.__struct_fields__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def is_cached(self) -> bool:  # type: ignore[override]
         """True when the object is stored in the cluster."""
         return bool(self.flags & EntryFlag.CACHED)
 
@@ -148,24 +150,17 @@ class BucketEntry:
 
     def generate_object_props(self) -> ObjectProps:
         """The listed properties in the form that `Object.props_cached` has."""
-        return ObjectProps(
-            {
-                "Content-Length": str(self.size),
-                "Ais-Checksum-Value": self.checksum,
-                "Ais-Atime": self.atime,
-                "Ais-Version": self.version,
-                "Ais-Location": self.location,
-                "Ais-Mirror-Copies": str(self.copies),
-                "Ais-Name": self.name,
-            }
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BucketEntry):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__ if name != "object")
-
-    __hash__ = None  # type: ignore[assignment]
+        fields = {"Content-Length": str(self.size), "Ais-Name": self.name}
+        for header, value in (
+            ("Ais-Checksum-Value", self.checksum),
+            ("Ais-Atime", self.atime),
+            ("Ais-Version", self.version),
+            ("Ais-Location", self.location),
+            ("Ais-Mirror-Copies", self.copies),
+        ):
+            if value:
+                fields[header] = str(value)
+        return ObjectProps(fields)
 
     def __repr__(self) -> str:
         return f"BucketEntry(name={self.name!r}, size={self.size})"
@@ -189,9 +184,20 @@ class BucketList:
         self.uuid, self.continuation_token, self.flags, self.entries = uuid, continuation_token, flags, entries or []
 
     @classmethod
-    def of_wire(cls, page: ListPage) -> "BucketList":
-        entries = [BucketEntry.of_wire(entry) for entry in page.entries or ()]
-        return cls(page.uuid, page.continuation_token, page.flags, entries)
+    def decode(cls, body: bytes, content_type: str, bucket: Any = None) -> "BucketList":
+        """Read a page that a cluster answered with.
+
+        Args:
+            content_type: of the answer.
+            bucket: makes the objects of the entries.
+
+        Raises:
+            MalformedAnswer: no page of a listing.
+        """
+        page = decode_list_page(body, content_type, BucketEntry)
+        for entry in page.entries or ():
+            entry._bucket = bucket
+        return cls(page.uuid, page.continuation_token, page.flags, page.entries)
 
     def get_entries(self) -> list[BucketEntry]:
         return self.entries

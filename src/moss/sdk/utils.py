@@ -1,18 +1,26 @@
 """Helpers that users import. Pure. Source: spec/python-sdk.md 1.13 and 1.16."""
 
+import logging
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import xxhash
 
+from moss.sdk.braces import expand_braces
+from moss.units import format_si
+
 __all__ = [
     "convert_to_seconds",
+    "expand_braces",
     "extract_and_parse_url",
     "get_digest",
+    "get_file_size",
+    "get_logger",
     "parse_bool",
     "parse_url",
     "probing_frequency",
+    "read_file_bytes",
     "validate_directory",
     "validate_file",
     "xoshiro256_hash",
@@ -50,7 +58,7 @@ def extract_and_parse_url(message: str) -> tuple[str, str, bool] | None:
 
 def parse_bool(text: str | None) -> bool:
     """True for `1 t true y yes on` in any letter case."""
-    return bool(text) and text.strip().lower() in _TRUE_WORDS
+    return text is not None and text.strip().lower() in _TRUE_WORDS
 
 
 def convert_to_seconds(time_val: str | int) -> int:
@@ -70,6 +78,26 @@ def convert_to_seconds(time_val: str | int) -> int:
 def probing_frequency(dur: float) -> float:
     """Seconds between two looks at something that may take `dur` seconds."""
     return max(dur / 64.0, min(dur / 8.0, 1.0), 0.1)
+
+
+def read_file_bytes(filepath: str | Path) -> bytes:
+    """The content of a file."""
+    return Path(filepath).read_bytes()
+
+
+def get_file_size(file: Path) -> str:
+    """Size of a file for people, `1.50KB`."""
+    return format_si(file.stat().st_size)
+
+
+def get_logger(name: str, log_format: str = "%(asctime)s %(levelname)s: %(message)s") -> logging.Logger:
+    """A logger that writes to the standard error, once however often it is asked for."""
+    logger = logging.getLogger(name)
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(log_format))
+        logger.addHandler(handler)
+    return logger
 
 
 def validate_file(path: str | Path) -> Path:

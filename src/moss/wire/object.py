@@ -4,6 +4,8 @@ Source: spec/rest-data.md 4.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -83,14 +85,17 @@ class ObjectEntry(msgspec.Struct, omit_defaults=True, gc=False):
         return bool(self.flags & EntryFlag.IS_DIRECTORY)
 
 
-class ListPage(msgspec.Struct, kw_only=True):
+Entry = TypeVar("Entry", bound=ObjectEntry)
+
+
+class ListPage(msgspec.Struct, Generic[Entry], kw_only=True):
     """One page; all four keys are always there, and `Entries` is never nil in MessagePack."""
 
     uuid: str = msgspec.field(default="", name="UUID")
     """The same on all pages; never empty in an answer."""
     continuation_token: str = msgspec.field(default="", name="ContinuationToken")
     """Empty on the last page."""
-    entries: list[ObjectEntry] | None = msgspec.field(default=None, name="Entries")
+    entries: list[Entry] | None = msgspec.field(default=None, name="Entries")
     flags: int = msgspec.field(default=0, name="Flags")
     """Bit 0: a rebalance may make the page incomplete."""
 
@@ -130,7 +135,6 @@ class _JsonPage(msgspec.Struct):
 
 
 _packer = msgspec.msgpack.Encoder()
-_unpacker = msgspec.msgpack.Decoder(ListPage)
 _json_encoder = msgspec.json.Encoder()
 _json_decoder = msgspec.json.Decoder(_JsonPage)
 
@@ -169,20 +173,30 @@ def _printable(entry: ObjectEntry) -> ObjectEntry:
     )  # fmt: skip
 
 
-def decode_list_page(body: bytes | bytearray | memoryview, content_type: str) -> ListPage:
+@lru_cache
+def _unpacker(entry: type[Entry]) -> "msgspec.msgpack.Decoder[ListPage[Entry]]":
+    return msgspec.msgpack.Decoder(ListPage[entry])  # type: ignore[valid-type]
+
+
+def decode_list_page(
+    body: bytes | bytearray | memoryview, content_type: str, entry: type[Entry] = ObjectEntry
+) -> ListPage[Entry]:
     """Read a page in the encoding that the answer's content type names.
+
+    Args:
+        entry: the class of the entries, `ObjectEntry` or one derived from it.
 
     Raises:
         MalformedAnswer: not such a page.
     """
     try:
         if content_type.partition(";")[0].strip().lower() == MSGPACK:
-            page = _unpacker.decode(body)
+            page = _unpacker(entry).decode(body)
             page.entries = page.entries or []
             return page
         plain = _json_decoder.decode(body)
         entries = [
-            ObjectEntry(
+            entry(
                 line.name, line.checksum, line.atime, line.version, line.location, line.custom,
                 int(line.size or 0), line.copies, line.flags,
             )

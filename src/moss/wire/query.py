@@ -38,7 +38,7 @@ class Query:
         """Parse the text behind `?`.
 
         Raises:
-            InvalidQuery: more than 100 parameters (redirect markers apart), or a broken percent escape.
+            InvalidQuery: 100 parameters or more (redirect markers apart), or a broken percent escape.
         """
         self.raw = raw
         self._pairs: list[tuple[str, str]] = []
@@ -57,7 +57,7 @@ class Query:
                 name, _, value = part.partition("=")
                 self._pairs.append((_unescape(name), _unescape(value)))
         counted = sum(name not in REDIRECT_MARKERS for name, _ in self._pairs)
-        if counted > PARAMETERS_MAX or len(parts) > PARAMETERS_MAX + len(REDIRECT_MARKERS):
+        if counted >= PARAMETERS_MAX or len(parts) > PARAMETERS_MAX + len(REDIRECT_MARKERS):
             raise InvalidQuery(f"dpq: exceeded maximum number of iterations ({PARAMETERS_MAX})")
 
     def get(self, name: str, default: str = "") -> str:

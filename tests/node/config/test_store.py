@@ -2,12 +2,13 @@
 
 import multiprocessing
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from moss.errors import InvalidConfig, Unsupported
+from moss.errors import InvalidConfig, OutOfSpace, Unsupported
 from moss.node.clock import ManualClock
 from moss.node.config import ConfigStore
 
@@ -259,6 +260,43 @@ def test_change_of_another_process_is_seen_at_the_next_read(store, tmp_path):
     worker.join(30)
     assert worker.exitcode == 0
     assert (store.get_batch.max_soft_errs, store.value("log.level"), store.version) == (9, "1", 2)
+
+
+def test_the_map_counts_its_changes_across_restarts(tmp_path):
+    for entries, version in (("a", 1), ("a", 1), ("b", 2), ("b", 2), ("a", 3)):
+        store = ConfigStore(tmp_path)
+        assert store.count_map(entries) == version
+        assert store.version == 1
+        store.close()
+
+
+def test_readers_do_not_wait_for_writers(store, tmp_path):
+    other = sqlite3.connect(tmp_path / "config.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    waiting = threading.Thread(target=store.set_many, args=([("log.level", "4")],))
+    waiting.start()
+    try:
+        for _ in range(100):
+            assert store.value("log.level") == "3"
+            assert store.get_batch.max_soft_errs == 6
+        assert waiting.is_alive()
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+        waiting.join()
+    assert store.value("log.level") == "4"
+
+
+def test_a_full_disk_refuses_a_change_and_keeps_what_was(store):
+    store.set_many([("log.level", "4")])
+    store._writer.execute("PRAGMA max_page_count = 1")
+    tree = {"proxy": {"primary_url": "x" * 100_000}}
+    with pytest.raises(OutOfSpace):
+        store.set_tree(tree)
+    assert (store.value("log.level"), store.value("proxy.primary_url")) == ("4", "")
+    store._writer.execute("PRAGMA max_page_count = 1000000")
+    store.set_tree(tree)
+    assert len(store.value("proxy.primary_url")) == 100_000
 
 
 def test_a_change_whose_writer_died_before_it_told_anybody_is_noticed_within_a_second(tmp_path: Path):

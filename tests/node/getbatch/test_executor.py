@@ -265,3 +265,16 @@ def test_strict_mode_sends_nothing_of_a_run_in_which_something_is_missing(make, 
     windows = make(["a", "a", "a", "none"]).windows()
     with pytest.raises(ObjectNotFound, match="data/none"):
         next(windows)
+
+
+def test_btr_12_slashes_in_front_of_a_name_do_not_count_and_come_back_as_asked(make, engine, bucket):
+    for name in ("x", "y"):
+        engine.put(bucket, name, name.encode() * 1000).result()
+    archive = joined(make(["x", "/x", "//y", "/none", "y"], continue_on_error=True))
+    assert [(name, data[:1]) for name, data in members(archive)] == [
+        ("data/x", b"x"),
+        ("data//x", b"x"),
+        ("data///y", b"y"),
+        ("__404__/data//none", b""),
+        ("data/y", b"y"),
+    ]

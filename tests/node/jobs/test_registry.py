@@ -1,5 +1,6 @@
 """The registry: one get-batch job a bucket, stopping, bounds, and jobs that run in threads."""
 
+import asyncio
 import threading
 
 import pytest
@@ -224,3 +225,60 @@ def test_workers_share_the_jobs_of_a_node(tmp_path, clock):
     finally:
         for part in (one, two, *metrics, config):
             part.close()
+
+
+def test_a_frozen_sibling_holds_up_neither_the_event_loop_nor_other_buckets(tmp_path, clock):
+    config = ConfigStore(tmp_path)
+    metrics = [Metrics(tmp_path, worker, clock=clock) for worker in (0, 1)]
+    one, two = (JobRegistry(config, found, clock=clock) for found in metrics)
+    asked, release = threading.Event(), threading.Event()
+
+    def freeze(uname: str) -> str:
+        asked.set()
+        release.wait(10)
+        return ""
+
+    async def ask_while_frozen() -> str:
+        known = await one.batch_job(_B)
+        two.links.serve("jobs.batch", freeze)
+        pending = asyncio.create_task(one.batch_job(_A))
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        # The sibling has been asked and says nothing: everything else goes on.
+        assert (await one.batch_job(_B)) is known
+        assert one.get(known.id) is known
+        assert one.start("cleanup-store", lambda job: None).wait(10)
+        assert not pending.done()
+        release.set()
+        return (await pending).id
+
+    try:
+        made = asyncio.run(ask_while_frozen())
+        assert one.acquire_batch_job(_A).id == made
+    finally:
+        release.set()
+        for part in (one, two, *metrics, config):
+            part.close()
+
+
+def test_btr_18_slow_jobs_do_not_hold_up_others(jobs):
+    release = threading.Event()
+    slow = [jobs.start("lru", lambda job: release.wait(20)) for _ in range(16)]
+    assert jobs.start("cleanup-store", lambda job: None).wait(10)
+    assert all(job.is_active for job in slow)
+    release.set()
+    assert all(job.wait(10) for job in slow)
+
+
+def test_btr_18_downloads_that_wait_for_a_host_leave_room_for_other_jobs(jobs):
+    release, ended = threading.Event(), threading.Semaphore(0)
+
+    def fetch(job):
+        release.wait(20)
+        ended.release()
+
+    for _ in range(80):
+        jobs.start("download", fetch)
+    assert jobs.start("cleanup-store", lambda job: None).wait(10)
+    release.set()
+    assert all(ended.acquire(timeout=10) for _ in range(80))

@@ -111,3 +111,26 @@ def test_kinds_of_target_counters_are_words_of_the_contract():
     assert kinds["getbatch.n"] == "counter"
     assert set(kinds.values()) <= {"counter", "size", "total", "special", "gauge", "latency", "bw"}
     assert len({counter.exported for counter in COUNTERS}) == len(COUNTERS)
+
+
+def test_a_gateway_adds_up_the_series_of_all_workers(metrics):
+    metrics.add_at_gateway("get.n", "ais://b")
+    others = [{"get.n": {"ais://b": 2, "ais://c": 1}}, {"put.n": {"ais://b": 4}}]
+    page = metrics.render_prometheus("p1", face="p", others=others).decode()
+    assert 'ais_proxy_get_count{bucket="ais://b",node_id="p1"} 3' in page
+    assert 'ais_proxy_get_count{bucket="ais://c",node_id="p1"} 1' in page
+    assert 'ais_proxy_put_count{bucket="ais://b",node_id="p1",xkind=""} 4' in page
+
+
+def test_all_workers_tell_the_same_uptime(tmp_path):
+    clock = ManualClock()
+    clock.advance(1000)
+    first = Metrics(tmp_path, 0, clock=clock)
+    clock.advance(5)
+    revived = Metrics(tmp_path, 1, clock=clock)
+    clock.advance(2)
+    assert first.uptime_ns() == revived.uptime_ns() == 7_000_000_000
+    first.reset()
+    assert first.uptime_ns() == 7_000_000_000
+    first.close()
+    revived.close()

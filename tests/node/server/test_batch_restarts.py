@@ -3,6 +3,7 @@
 Every test has a node of its own. What a batch delivers is compared with what was stored, byte by byte.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -283,14 +285,17 @@ def test_a_worker_that_dies_is_started_again(tmp_path: Path):
 # -- where a node listens ---------------------------------------------------------------------------------------
 
 
+def open_files(process_id: int) -> Iterator[str]:
+    """What a process has open; what it closes meanwhile is left out."""
+    for link in Path(f"/proc/{process_id}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(link)
+
+
 def test_reliability_31_a_node_listens_at_loopback_only(tmp_path: Path):
     """As the kernel sees it: no socket of the node listens at any other address."""
     with start_node(tmp_path / "data", sync=False) as node:
-        inodes = {
-            os.readlink(link)[8:-1]
-            for link in Path(f"/proc/{node.pid}/fd").iterdir()
-            if os.readlink(link).startswith("socket:[")
-        }
+        inodes = {name[8:-1] for name in open_files(node.pid) if name.startswith("socket:[")}
         listening = [
             fields[1].partition(":")[0]
             for table in ("tcp", "tcp6")

@@ -292,13 +292,6 @@ def test_aborted_upload_leaves_nothing(engine, bucket, root):
     assert engine.read(bucket, "o") == b"old"
 
 
-def test_concat(engine, bucket, tmp_path):
-    part = tmp_path / "part"
-    part.write_bytes(b"B" * MIB)
-    engine.concat(bucket, "o", [b"A", part, b"C"]).result()
-    assert engine.read(bucket, "o") == b"A" + b"B" * MIB + b"C"
-
-
 def test_deleting_a_large_object_frees_its_space_at_once(engine, bucket, root):
     extent = engine.put(bucket, "o", bytes(2 * MIB)).result().extent
     held = engine.segment(extent[0])

@@ -153,3 +153,19 @@ def test_bucket_that_the_index_has_forgotten(engine, bucket, open_store, root, t
     again = open_store()
     assert [record.bucket.name for record in again.list_buckets()] == ["new"]
     assert again.read(Bucket("new"), "o") == b"x"
+
+
+def test_deleted_large_object_does_not_come_back_with_its_file(engine, bucket, open_store, root, tmp_path):
+    """The deletion of a file is not durable at once: after a power cut the file may be there again."""
+    extent = engine.put(bucket, "o", bytes(2 << 20)).result().extent
+    engine.put(bucket, "kept", bytes(2 << 20)).result()
+    path = engine.segment(extent[0]).path
+    shutil.copy(path, tmp_path / "file")
+    engine.delete(bucket, "o").result()
+    assert not path.exists()
+    engine.close()
+    shutil.copy(tmp_path / "file", path)
+    again = open_store()
+    assert [record.name for record in again.list_objects(bucket)] == ["kept"]
+    assert not path.exists()
+    assert again.stats()["segments"] == 2

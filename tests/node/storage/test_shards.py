@@ -399,8 +399,45 @@ def test_listing_gives_files_in_order(store: MemoryStore, shards: ShardIndexes) 
         assert shards.list_members(shard, NAMES[archive_format]) == wanted
     scanning = ShardIndexes(store, ShardLimits(unpacked_shard_bytes_max=10))
     assert scanning.list_members(store.put(foreign(ENTRIES, Format.TGZ)), "s.tgz") == wanted
-    with pytest.raises(BadArchive):
-        shards.list_members(store.put(tar_of(ENTRIES)[:9999]), "s.tar")
+
+
+def test_listing_a_shard_that_breaks_off_gives_what_stands_before_the_break(
+    store: MemoryStore, shards: ShardIndexes
+) -> None:
+    whole = tar_of(ENTRIES)
+    found = shards.list_members(store.put(whole[:9999]), "s.tar")
+    assert found
+    assert found == [Member(name, len(data)) for name, data in ENTRIES][: len(found)]
+    for name in ("s.tar", "s.tgz", "s.zip"):
+        with pytest.raises(BadArchive):
+            shards.list_members(store.put(b"no archive" * 99), name)
+
+
+def test_listing_shows_members_of_one_name_and_no_links(store: MemoryStore, shards: ShardIndexes) -> None:
+    entries = [("a", b"first"), ("b", b"2"), ("a", b"again!")]
+    for archive_format in Format:
+        shard = store.put(foreign(entries, archive_format))
+        assert shards.list_members(shard, NAMES[archive_format]) == [Member("a", 5), Member("b", 1), Member("a", 6)]
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as writer:
+        for name, kind in (("d", tarfile.DIRTYPE), ("l", tarfile.SYMTYPE), ("f", tarfile.REGTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "f"
+            writer.addfile(member)
+    assert shards.list_members(store.put(tar.getvalue()), "s.tar") == [Member("f", 0)]
+
+
+def test_contents_are_kept_beside_the_shard_and_made_again_when_they_are_of_another_format(store: MemoryStore) -> None:
+    shard = store.put(tar_of(ENTRIES))
+    first, view = ShardIndexes(store).contents(shard, "s.tar")
+    assert view[: first.stops[-1]] == b"".join(view[first.start(row) : first.stops[row]] for row in range(len(ENTRIES)))
+    assert not any(view[first.stops[-1] :])
+    ((key, kept),) = store.derived.items()
+    assert ShardIndexes(store).contents(shard, "s.tar")[0] == first
+    assert store.verified == [shard[5]]
+    for broken in (b"", b"\x09" + kept[1:], kept[:-1], kept + b"x"):
+        store.derived[key] = broken
+        assert ShardIndexes(store).contents(shard, "s.tar")[0] == first
 
 
 def test_a_forgotten_version_takes_its_file_along(store: MemoryStore, shards: ShardIndexes) -> None:

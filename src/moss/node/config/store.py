@@ -1,6 +1,7 @@
 """The cluster configuration: stored in SQLite, shared by all worker processes of a node."""
 
 import contextlib
+import functools
 import os
 import secrets
 import sqlite3
@@ -8,13 +9,13 @@ import string
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from moss.errors import InvalidConfig, Unsupported
+from moss.errors import InvalidConfig, OutOfSpace, Unavailable, Unsupported
 from moss.node.clock import Clock, SystemClock
 from moss.node.config import rules, values
 from moss.node.config.schema import (
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS settings (scope TEXT, key TEXT, value TEXT NOT NULL, 
 # SQLite's change counter costs a system call or two: without a sign of a change it is compared once in so long.
 _COMPARE_S = 1.0
 _STORED, _TRANSIENT = "stored", "transient"
+_BUSY_S_MAX = 10.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
 
@@ -72,7 +74,9 @@ class ConfigStore:
     """Reads and writes the configuration; every method may be called from any thread and worker process.
 
     A write is visible to all processes when it returns: readers compare a stamp in shared memory before they use what
-    they have in memory, and now and then SQLite's own change counter, which a writer that died cannot have missed.
+    they have in memory, and now and then SQLite's own change counter, which a writer that died moved too. They never
+    wait for a writer, of this or another process:
+    a write has a connection of its own, and the write-ahead log keeps the old state readable until it is committed.
     """
 
     def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
@@ -83,26 +87,25 @@ class ConfigStore:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "config.sqlite"
         self._clock = clock or SystemClock()
-        self._lock = threading.RLock()
-        self._db: sqlite3.Connection | None = None
+        self._lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
         self._pid = -1
         self._seen = -1
-        self._scopes: dict[str, dict[str, Scalar]] = {}
-        self._effective: dict[str, Scalar] = {}
-        self._get_batch: GetBatchConfig | None = None
-        self._facts: dict[str, str] = {}
         self._stamp = ChangeStamp(directory / "config.stamp")
         self._seen_stamp, self._compared_s = -1, 0.0
+        self._state = _State({}, {})
         self._occupancy = Occupancy(directory / "config.lock")
         self._prepare()
         self._occupancy.settle()
 
     def close(self) -> None:
         """Close the database; calling it twice is fine."""
-        with self._lock:
-            if self._db is not None and self._pid == os.getpid():
-                self._db.close()
-            self._db = None
+        with self._write_lock, self._lock:
+            for db in (self._reader, self._writer):
+                if db is not None and self._pid == os.getpid():
+                    db.close()
+            self._reader = self._writer = None
             self._stamp.close()
             self._occupancy.close()
 
@@ -110,32 +113,39 @@ class ConfigStore:
 
     @property
     def get_batch(self) -> GetBatchConfig:
-        with self._fresh():
-            if self._get_batch is None:
-                self._get_batch = _get_batch_of(self._effective)
-            return self._get_batch
+        return self._now().get_batch
 
     @property
     def uuid(self) -> str:
         """The identity of the cluster; made once."""
-        with self._fresh():
-            return self._facts["uuid"]
+        return self._now().facts["uuid"]
 
     @property
     def created_ns(self) -> int:
         """When the cluster was made, nanoseconds since 1970."""
-        with self._fresh():
-            return int(self._facts["created_ns"])
+        return int(self._now().facts["created_ns"])
 
     @property
     def version(self) -> int:
-        with self._fresh():
-            return int(self._facts["version"])
+        return int(self._now().facts["version"])
+
+    def count_map(self, entries: str) -> int:
+        """Return the version of a cluster map, one more than that of the last map if its entries were others.
+
+        Args:
+            entries: what the map is made of, as text; every worker process of a run says the same.
+        """
+        with self._write() as (db, state):
+            version = int(state.facts.get("map_version", "0"))
+            if state.facts.get("map_entries") != entries:
+                version += 1
+                facts = [("map_version", str(version)), ("map_entries", entries)]
+                db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
+        return version
 
     def value(self, key: str) -> Scalar:
         """Return one effective value in output form. Raises KeyError for an unknown key."""
-        with self._fresh():
-            return self._effective[key]
+        return self._now().effective[key]
 
     def duration_s(self, key: str) -> float:
         """Return one effective duration in seconds."""
@@ -143,18 +153,18 @@ class ConfigStore:
 
     def cluster_config(self, *, node: str = "") -> dict[str, Any]:
         """Return the whole document of spec/rest-control.md 7.1, nested; `node` adds that node's own changes."""
-        with self._fresh():
-            flat = self._effective | self._scopes.get(f"node:{node}", {}) if node else self._effective
-            return (
-                {"backend": {}}
-                | nest(flat)
-                | {
-                    "uuid": self._facts["uuid"],
-                    "lastupdate_time": self._facts["updated"],
-                    "config_version": self._facts["version"],
-                    "ext": None,
-                }
-            )
+        state = self._now()
+        flat = state.effective | state.scopes.get(f"node:{node}", {}) if node else state.effective
+        return (
+            {"backend": {}}
+            | nest(flat)
+            | {
+                "uuid": state.facts["uuid"],
+                "lastupdate_time": state.facts["updated"],
+                "config_version": state.facts["version"],
+                "ext": None,
+            }
+        )
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -192,7 +202,7 @@ class ConfigStore:
 
     def reset(self, *, node: str = "") -> None:
         """Drop transient and per-node changes; what is stored for the cluster stays."""
-        with self._write() as db:
+        with self._write() as (db, _):
             if node:
                 db.execute("DELETE FROM settings WHERE scope = ?", (f"node:{node}",))
             else:
@@ -200,8 +210,8 @@ class ConfigStore:
 
     def _apply(self, changes: dict[str, Scalar], transient: bool, node: str) -> None:
         scope = f"node:{node}" if node else _TRANSIENT if transient else _STORED
-        with self._write() as db:
-            before = dict(self._effective)
+        with self._write() as (db, state):
+            before = state.effective
             after = rules.settle(before | changes)
             touched = {key for key, value in after.items() if value != before.get(key)} | changes.keys()
             if scope == _STORED:
@@ -210,84 +220,110 @@ class ConfigStore:
             rows = [(scope, key, msgspec.json.encode(after[key]).decode()) for key in sorted(touched)]
             db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", rows)
             if scope == _STORED:
-                self._count_version(db)
+                self._count_version(db, int(state.facts["version"]) + 1)
 
-    def _count_version(self, db: sqlite3.Connection) -> None:
-        version = int(self._facts["version"]) + 1
+    def _count_version(self, db: sqlite3.Connection, version: int) -> None:
         db.execute("INSERT OR REPLACE INTO facts VALUES ('version', ?)", (str(version),))
         db.execute("INSERT OR REPLACE INTO facts VALUES ('updated', ?)", (_go_time(self._clock.now_ns()),))
 
     # -- SQLite ---------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        with self._lock:
-            db = self._connect()
-            db.executescript(_SCHEMA)
-            now = self._clock.now_ns()
-            first_facts = {
-                "uuid": make_short_id(),
-                "created_ns": str(now),
-                "version": "1",
-                "updated": _go_time(now),
-            }
-            db.execute("BEGIN IMMEDIATE")
+        now = self._clock.now_ns()
+        first_facts = {"uuid": make_short_id(), "created_ns": str(now), "version": "1", "updated": _go_time(now)}
+        with self._write(prepares=True) as (db, _):
             db.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", list(first_facts.items()))
             if self._occupancy.is_first:
                 db.execute("DELETE FROM settings WHERE scope = ?", (_TRANSIENT,))
-            db.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
-        if self._db is None or self._pid != os.getpid():
-            # A connection must not be used across a fork: each process opens its own.
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._pid = os.getpid()
-            self._seen = -1
-        return self._db
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S_MAX)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        return db
 
-    @contextlib.contextmanager
-    def _fresh(self) -> Iterator[None]:
+    def _leave_parent(self) -> None:
+        """Forget connections of the process that this one was forked from: they must not be used here."""
+        if self._pid != os.getpid():
+            self._reader = self._writer = None
+            self._pid = os.getpid()
+
+    def _now(self) -> "_State":
+        """Return what holds now; a snapshot that nobody changes."""
         with self._lock:
-            # Before anything is read: a change that comes meanwhile is then noticed the next time.
+            self._leave_parent()
+            # Read before the state is: a change that comes meanwhile is then noticed the next time.
             stamp, now_s = self._stamp.value, self._clock.monotonic_s()
-            if stamp != self._seen_stamp or now_s - self._compared_s >= _COMPARE_S or self._pid != os.getpid():
+            if self._reader is None or stamp != self._seen_stamp or now_s - self._compared_s >= _COMPARE_S:
                 self._compare()
                 self._seen_stamp, self._compared_s = stamp, now_s
-            yield
+            return self._state
 
     def _compare(self) -> None:
-        db = self._connect()
-        seen = db.execute("PRAGMA data_version").fetchone()[0]
+        if self._reader is None:
+            self._reader, self._seen = self._connect(), -1
+        seen = self._reader.execute("PRAGMA data_version").fetchone()[0]
         if seen != self._seen:
-            self._load(db)
-            self._seen = seen
+            self._state, self._seen = _State.load(self._reader), seen
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            db = self._connect()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                self._load(db)
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            finally:
-                self._seen = -1
-                self._stamp.renew()
+    def _write(self, *, prepares: bool = False) -> Iterator[tuple[sqlite3.Connection, "_State"]]:
+        """Begin a change; what was before it is yielded beside the connection.
 
-    def _load(self, db: sqlite3.Connection) -> None:
-        self._facts = dict(db.execute("SELECT name, value FROM facts"))
+        Raises:
+            OutOfSpace: the disk is full; nothing has changed.
+            Unavailable: another process keeps writing.
+        """
+        with self._write_lock:
+            self._leave_parent()
+            try:
+                db = self._writer = self._writer or self._connect()
+                if prepares:
+                    db.executescript(_SCHEMA)
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db, _State.load(db)
+                    db.execute("COMMIT")
+                    self._stamp.renew()
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.OperationalError as error:
+                if "full" in str(error):
+                    raise OutOfSpace("no space left on the node's disk") from error
+                raise Unavailable(f"the configuration cannot be changed now: {error}") from error
+
+
+@dataclass(frozen=True)
+class _State:
+    """The configuration at one moment; shared, never changed.
+
+    Attributes:
+        facts: identity, version and times.
+        scopes: changed settings by scope: stored, transient, `node:<id>`.
+        effective: all settings of the cluster.
+    """
+
+    facts: dict[str, str]
+    scopes: dict[str, dict[str, Scalar]]
+    effective: dict[str, Scalar] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, db: sqlite3.Connection) -> "_State":
         scopes: dict[str, dict[str, Scalar]] = {}
+        db.execute("SAVEPOINT load")  # one moment for both tables
+        facts = dict(db.execute("SELECT name, value FROM facts"))
         for scope, key, value in db.execute("SELECT scope, key, value FROM settings"):
             if key in SETTINGS:
                 scopes.setdefault(scope, {})[key] = msgspec.json.decode(value)
+        db.execute("RELEASE load")
         defaults = {key: setting.default for key, setting in SETTINGS.items()}
-        self._scopes = scopes
-        self._effective = defaults | scopes.get(_STORED, {}) | scopes.get(_TRANSIENT, {})
-        self._get_batch = None
+        return cls(facts, scopes, defaults | scopes.get(_STORED, {}) | scopes.get(_TRANSIENT, {}))
+
+    @functools.cached_property
+    def get_batch(self) -> GetBatchConfig:
+        return _get_batch_of(self.effective)
 
 
 def _find(name: str, transient: bool, node: str) -> Setting:

@@ -69,7 +69,7 @@ class BatchService:
             TooManyRequests: too much is pending; counted as a hard error.
         """
         wid = self._new_wid()
-        job = self._begin_work(path_bucket, wid)
+        job = await self._begin_work(path_bucket, wid)
         item = WorkItem(
             wid=wid,
             client=client,
@@ -116,9 +116,9 @@ class BatchService:
         if self.admission.waiting():
             self._expiry = asyncio.get_running_loop().call_later(_EXPIRY_S, self._expire)
 
-    def _begin_work(self, path_bucket: Bucket | None, wid: str) -> BatchJob:
+    async def _begin_work(self, path_bucket: Bucket | None, wid: str) -> BatchJob:
         while True:
-            job = self._jobs.acquire_batch_job(path_bucket)
+            job = await self._jobs.batch_job(path_bucket)
             try:
                 job.begin_work(wid)
             except JobNotActive:

@@ -21,8 +21,10 @@ from moss.errors import (
     RangeOutOfBounds,
     SegmentGone,
 )
+from moss.naming.bucket import plain_object_name
 from moss.node.getbatch import warmup
 from moss.node.getbatch.plan import Batch
+from moss.node.storage.bucket_calls import without_finished_header
 from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
@@ -92,18 +94,29 @@ class Sources:
         Raises:
             BucketNotFound: a bucket was destroyed since the batch began, even if there is one of that name again.
         """
-        batch, names = self._batch, self._batch.names[start:stop]
+        names = self._batch.names[start:stop]
+        extents = self._find(names, start)
+        if None in extents and any(name.startswith("/") for name in names):
+            # Objects are stored without slashes in front. Looked for only here: names like that are rare. The header
+            # that is stored with such an object has another name than was asked for.
+            found = self._find([plain_object_name(name) for name in names], start)
+            for i, extent in enumerate(found):
+                if extents[i] is None and extent is not None:
+                    extents[i] = (*extent[:4], without_finished_header(extent[4]), extent[5])
+        return extents
+
+    def _find(self, names: Sequence[str], start: int) -> list[Extent | None]:
+        batch = self._batch
         if batch.bucket_of is None:
             # Of a shard many members are asked for at a time: it is looked up once.
             distinct = names if batch.members is None else list(dict.fromkeys(names))
-            extents = self._engine.locate(batch.buckets[0], distinct)
-            self._check_buckets({0})
+            extents = self._engine.locate(batch.buckets[0], distinct, self._bucket_ids[0])
             if len(distinct) < len(names):
-                extents = list(map(dict(zip(distinct, extents, strict=True)).__getitem__, names))
-        else:
-            used = batch.bucket_of[start:stop]
-            extents = self._engine.locate_mixed([self._bucket_ids[which] for which in used], names)
-            self._check_buckets(set(used))
+                return list(map(dict(zip(distinct, extents, strict=True)).__getitem__, names))
+            return extents
+        used = batch.bucket_of[start : start + len(names)]
+        extents = self._engine.locate_mixed([self._bucket_ids[which] for which in used], names)
+        self._check_buckets(set(used))
         return extents
 
     def _check_buckets(self, used: set[int]) -> None:
@@ -333,8 +346,8 @@ class Sources:
         batch = self._batch
         if batch.starts is None and batch.bucket_of is None:
             names = batch.names[start:stop]
-            if self._engine.has_all(batch.buckets[0], names if batch.members is None else list(dict.fromkeys(names))):
-                self._check_buckets({0})
+            distinct = names if batch.members is None else list(dict.fromkeys(names))
+            if self._engine.has_all(batch.buckets[0], distinct, self._bucket_ids[0]):
                 return None
         extents = self.locate(start, stop)
         if batch.starts is None and None not in extents:

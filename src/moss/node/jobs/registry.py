@@ -1,5 +1,6 @@
 """All jobs of a node: made, found, listed, stopped and forgotten here."""
 
+import asyncio
 import contextlib
 import fcntl
 import logging
@@ -32,9 +33,18 @@ BATCH_JOBS_ACTIVE_MAX = 512
 _KEPT_S = 3600.0
 _KEPT_SHORT_S = 60.0  # get-batch and list, at least
 _SHORT_KINDS = frozenset({"get-batch", "list"})
-_RUNNERS = 4
+# Jobs that run at the same time. Most wait for disks or for other hosts; a slow one must not hold up the rest.
+_RUNNERS = 64
+# Downloads run on threads of their own: they wait for hosts that may never answer.
+_FETCHERS = 16
 _ID = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{7,30}[A-Za-z0-9])\Z|g[0-9]+\Z")
-_ID_PREFIXES = {"copy-listrange": "tco-", "etl-listrange": "tco-", "create-inventory": "inv-", "get-batch": "gbt-"}
+_ID_PREFIXES = {
+    "copy-listrange": "tco-",
+    "create-inventory": "inv-",
+    "download": "dnl-",
+    "etl-listrange": "tco-",
+    "get-batch": "gbt-",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class JobRegistry:
         self._jobs: dict[str, Job] = {}  # in order of their start
         self._batches: dict[Bucket | None, BatchJob] = {}
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="moss-job")
+        self._fetchers = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="moss-download")
         self._is_closed = False
         self._lock_path = metrics.directory / "batch-jobs.lock"
         self.links = WorkerLinks(metrics.directory, metrics.worker)
@@ -84,23 +95,41 @@ class JobRegistry:
 
     # -- get-batch ------------------------------------------------------------------------------
 
+    async def batch_job(self, bucket: Bucket | None) -> BatchJob:
+        """Return what `acquire_batch_job` returns, without holding up the event loop while siblings are asked."""
+        job = self._active_batch_job(bucket)
+        if job is not None:
+            return job
+        if not self.links.has_siblings:
+            return self.acquire_batch_job(bucket)
+        return await asyncio.to_thread(self.acquire_batch_job, bucket)
+
     def acquire_batch_job(self, bucket: Bucket | None) -> BatchJob:
         """Return the active get-batch job of a path bucket (None: no path bucket), starting one if there is none.
 
         A job whose minute has just passed is replaced; one that was stopped is not used again. Between this call and
         `BatchJob.begin_work` the job may end: `begin_work` then says so, and asking again gives another.
+        Waits for other worker processes when there are any; event loops use `batch_job`.
         """
-        job = self._batches.get(bucket)
+        job = self._active_batch_job(bucket)
         if job is not None:
-            job.end_if_quiet()
-            if job.is_active:
-                return job
-        with _locked(self._lock_path), self._lock:
-            job = self._batches.get(bucket)
-            if job is None or job.is_over:
-                self._tidy()
-                job = self._start_batch_job(bucket, self._agree_on_id(bucket))
             return job
+        # The file keeps out other threads and processes; the registry itself stays usable while siblings are asked.
+        with _locked(self._lock_path):
+            job = self._active_batch_job(bucket)
+            if job is None:
+                job_id = self._agree_on_id(bucket)
+                with self._lock:
+                    self._tidy()
+                    job = self._start_batch_job(bucket, job_id)
+            return job
+
+    def _active_batch_job(self, bucket: Bucket | None) -> BatchJob | None:
+        job = self._batches.get(bucket)
+        if job is None:
+            return None
+        job.end_if_quiet()
+        return job if job.is_active else None
 
     def get_batch_job(self, job_id: str) -> BatchJob | None:
         """Return a get-batch job by id, active or lately ended, or None."""
@@ -183,7 +212,7 @@ class JobRegistry:
                 raise JobConflict("the node is stopping")
             self._tidy()
             self._jobs[job.id] = job
-        self._runners.submit(_run, job, work)
+        (self._fetchers if kind == "download" else self._runners).submit(_run, job, work)
         return job
 
     def _make_id(self, kind: str) -> str:
@@ -192,9 +221,16 @@ class JobRegistry:
     # -- finding --------------------------------------------------------------------------------
 
     def get(self, job_id: str) -> Job | None:
-        with self._lock:
-            self._tidy()
-            return self._jobs.get(job_id)
+        """Return a job of this process, or None; costs the same however many jobs there are."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            return None
+        job.end_if_quiet()
+        if job.is_over:
+            with self._lock:
+                self._tidy()
+                return self._jobs.get(job_id)
+        return job
 
     def find(self, query: JobQuery) -> list[Job]:
         """Return the jobs that match, in order of their start."""
@@ -252,7 +288,8 @@ class JobRegistry:
         with self._lock:
             self._is_closed = True
         self.stop_here(JobQuery(active_only=True), "node is shutting down")
-        self._runners.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._runners, self._fetchers):
+            pool.shutdown(wait=True, cancel_futures=True)
         self.links.close()
 
     # -- housekeeping ---------------------------------------------------------------------------

@@ -1,16 +1,19 @@
 """Which objects a multi-object job means. Source: spec/rest-data.md 6.1, 6.3."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from moss.errors import InvalidBody, InvalidName
-from moss.naming.bucket import Bucket, validate_object_name
+from moss.naming.bucket import Bucket, plain_object_name, validate_object_name
 from moss.naming.template import EXPANSION_MAX, Template, parse_template
+from moss.node.storage.walking import walk, walk_level
 from moss.units import quote
 
-_PAGE = 1000
+WINDOW = 256
+"""Names that jobs handle at once, with one transaction or one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +35,35 @@ class Selection:
 
     def iterate(self, engine: Any, bucket: Bucket, *, is_recursive: bool = True) -> Iterator[str]:
         """Yield the names; those of a prefix as they are found in the bucket."""
-        if self.names is not None:
-            yield from self.names
-        elif self.template.count is not None:
-            yield from self.template.expand()
-        else:
-            yield from self._existing(engine, bucket, is_recursive)
+        for names in self.windows(engine, bucket, is_recursive=is_recursive):
+            yield from names
 
-    def _existing(self, engine: Any, bucket: Bucket, is_recursive: bool) -> Iterator[str]:
+    def windows(self, engine: Any, bucket: Bucket, *, is_recursive: bool = True) -> Iterator[list[str]]:
+        """Yield the names in windows of at most `WINDOW`; names of a template need not exist.
+
+        Args:
+            is_recursive: False takes of a prefix only what lies on the level of its last slash.
+
+        Raises:
+            BucketNotFound: the bucket is gone.
+        """
+        if self.names is None and self.template.count is None:
+            yield from self._existing(engine, bucket, is_recursive)
+            return
+        names = iter(self.names) if self.names is not None else self.template.expand()
+        while window := list(itertools.islice(names, WINDOW)):
+            yield window
+
+    def _existing(self, engine: Any, bucket: Bucket, is_recursive: bool) -> Iterator[list[str]]:
         prefix = self.template.prefix
-        pattern = _pattern(self.template)
-        after = ""
-        while True:
-            page = engine.list_objects(bucket, prefix=prefix, start_after=after, limit=_PAGE)
-            for record in page:
-                if not pattern.fullmatch(record.name):
-                    continue
-                if is_recursive or "/" not in record.name[prefix.rfind("/") + 1 :]:
-                    yield record.name
-            if len(page) < _PAGE:
-                return
-            after = page[-1].name
+        pattern = _pattern(self.template) if self.template.ranges else None
+        found = walk(engine, bucket, prefix) if is_recursive else walk_level(engine, bucket, prefix)
+        names = (name for name, extent in found if extent is not None)
+        while window := list(itertools.islice(names, WINDOW)):
+            if pattern is not None:
+                window = [name for name in window if pattern.fullmatch(name)]
+            if window:
+                yield window
 
 
 def parse_selection(value: Mapping[str, Any]) -> Selection:
@@ -67,6 +78,7 @@ def parse_selection(value: Mapping[str, Any]) -> Selection:
     if names:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InvalidBody("objnames: expecting a list of strings")
+        names = [plain_object_name(name) for name in names]
         for name in names:
             validate_object_name(name)
         return Selection(tuple(dict.fromkeys(names)), parse_template(""))

@@ -4,6 +4,7 @@ import mmap
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from moss.node.clock import Clock, SystemClock
@@ -15,7 +16,10 @@ _ROW_CELLS = 128  # room for more counters without changing the file's shape
 _WORKERS_MAX = 256
 _BUCKETS_MAX = 1000  # series per gateway counter; the bucket used least recently goes first
 
-assert len(COUNTERS) <= _ROW_CELLS
+# When the run began, nanoseconds of the machine's monotonic clock: a cell that no counter uses.
+_START_CELL = _ROW_CELLS * _WORKERS_MAX - 1
+
+assert len(COUNTERS) < _ROW_CELLS
 
 
 class Metrics:
@@ -41,7 +45,6 @@ class Metrics:
         path = directory / "metrics.i64"
         size = _ROW_CELLS * _WORKERS_MAX * 8
         self._clock = clock or SystemClock()
-        self._started_s = self._clock.monotonic_s()
         self._lock = threading.Lock()
         self._by_bucket: dict[str, OrderedDict[str, int]] = {name: OrderedDict() for name in GATEWAY_SERIES}
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -52,9 +55,11 @@ class Metrics:
             self._map = mmap.mmap(fd, size)
         finally:
             os.close(fd)
-        self._occupancy.settle()
         self._cells = memoryview(self._map).cast("q")
         self._base = worker * _ROW_CELLS
+        if self._occupancy.is_first:
+            self._cells[_START_CELL] = round(self._clock.monotonic_s() * 1e9)
+        self._occupancy.settle()
 
     def close(self) -> None:
         """Unmap the counters; calling it twice is fine."""
@@ -98,8 +103,8 @@ class Metrics:
             return {name: dict(series) for name, series in self._by_bucket.items()}
 
     def uptime_ns(self) -> int:
-        """Return nanoseconds since this process opened the counters, at least one."""
-        return max(1, round((self._clock.monotonic_s() - self._started_s) * 1e9))
+        """Return nanoseconds since the first worker opened the counters, at least one; the same for all of them."""
+        return max(1, round(self._clock.monotonic_s() * 1e9) - self._cells[_START_CELL])
 
     def reset(self, *, errors_only: bool = False) -> None:
         """Set the counters of all workers to zero, or only those that count errors."""
@@ -112,8 +117,19 @@ class Metrics:
                 for series in self._by_bucket.values():
                     series.clear()
 
-    def render_prometheus(self, node_id: str, *, primary_id: str = "", face: str = "t") -> bytes:
-        """Return the Prometheus text exposition of a face: `t` target, `p` gateway."""
+    def render_prometheus(
+        self,
+        node_id: str,
+        *,
+        primary_id: str = "",
+        face: str = "t",
+        others: Iterable[Mapping[str, Mapping[str, int]]] = (),
+    ) -> bytes:
+        """Return the Prometheus text exposition of a face: `t` target, `p` gateway.
+
+        Args:
+            others: the gateway series of the other worker processes.
+        """
         from moss.node.metrics.exposition import render
 
-        return render(self, node_id, primary_id=primary_id, face=face)
+        return render(self, node_id, primary_id=primary_id, face=face, others=others)

@@ -4,10 +4,12 @@ Written here and not with `prometheus_client`, whose counters must end in `_tota
 Source: spec/getbatch.md 12.1, spec/rest-control.md 14.1.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from moss.node.metrics.names import AT_ONCE, COUNTERS, GATEWAY_SERIES, Counter
+from moss.node.metrics.names import AT_ONCE, COUNTERS, GATEWAY_SERIES
+from moss.node.metrics.names import Counter as CounterRow
 
 if TYPE_CHECKING:
     from moss.node.metrics.counters import Metrics
@@ -16,8 +18,19 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _AUTH_LATENCY_BOUNDS = ("0.05", "0.2", "5", "+Inf")
 
 
-def render(metrics: "Metrics", node_id: str, *, primary_id: str = "", face: str = "t") -> bytes:
-    """Render all series of a face, both name sets of the batch counters included."""
+def render(
+    metrics: "Metrics",
+    node_id: str,
+    *,
+    primary_id: str = "",
+    face: str = "t",
+    others: Iterable[Mapping[str, Mapping[str, int]]] = (),
+) -> bytes:
+    """Render all series of a face, both name sets of the batch counters included.
+
+    Args:
+        others: what `Metrics.gateway_series` gives in the other worker processes; it is added.
+    """
     node = node_id.replace(".", "_")
     prefix = "ais_proxy_" if face == "p" else "ais_target_"
     lines: list[str] = []
@@ -26,7 +39,7 @@ def render(metrics: "Metrics", node_id: str, *, primary_id: str = "", face: str 
         if face in counter.faces and (counter.name in AT_ONCE or values[counter.name]):
             _append_counter(lines, prefix, counter, values[counter.name], node)
     if face == "p":
-        _append_gateway(lines, prefix, metrics, node)
+        _append_gateway(lines, prefix, [metrics.gateway_series(), *others], node)
     uptime = f"{metrics.uptime_ns() / 1e9:.3f}"
     _append(lines, f"{prefix}uptime", "gauge", "seconds since the start", [({}, uptime)], node)
     _append(lines, f"{prefix}state_flags", "gauge", "alert bits, 0 when healthy", [({}, "0")], node)
@@ -36,15 +49,19 @@ def render(metrics: "Metrics", node_id: str, *, primary_id: str = "", face: str 
     return ("\n".join(lines) + "\n").encode()
 
 
-def _append_counter(lines: list[str], prefix: str, counter: Counter, value: int, node: str) -> None:
+def _append_counter(lines: list[str], prefix: str, counter: CounterRow, value: int, node: str) -> None:
     samples = [(dict.fromkeys(counter.labels, ""), str(value))]
     _append(lines, prefix + counter.exported, "counter", counter.text, samples, node)
     if counter.alias and counter.alias != counter.exported:
         _append(lines, prefix + counter.alias, "counter", counter.text, samples, node)
 
 
-def _append_gateway(lines: list[str], prefix: str, metrics: "Metrics", node: str) -> None:
-    for name, series in metrics.gateway_series().items():
+def _append_gateway(lines: list[str], prefix: str, parts: Iterable[Mapping[str, Mapping[str, int]]], node: str) -> None:
+    sums: dict[str, Counter[str]] = {name: Counter() for name in GATEWAY_SERIES}
+    for part in parts:
+        for name in sums.keys() & part.keys():
+            sums[name].update(part[name])
+    for name, series in sums.items():
         exported, labels = GATEWAY_SERIES[name]
         samples = [(dict.fromkeys(labels, "") | {"bucket": bucket}, str(count)) for bucket, count in series.items()]
         if samples:

@@ -87,6 +87,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("lcache.flush.cold.n", "counter", "metadata cache flushes"),
     Counter("err.lcache.n", "counter", "metadata cache errors"),
     Counter("err.dl.n", "counter", "failed downloads"),
+    Counter("dl.size", "size", "bytes downloaded"),
+    Counter("dl.ns.total", "total", "nanoseconds spent on downloads"),
     Counter("err.http.write.n", "counter", "broken client connections", faces="tp"),
     Counter("err.kalive.n", "counter", "failed keepalives", faces="tp"),
     Counter("acl.total.n", "counter", "access checks", faces="p"),

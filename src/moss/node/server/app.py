@@ -1,7 +1,7 @@
 """The binding to the HTTP library: aiohttp parses requests, everything else is ours.
 
 One `FaceServer` per port. It turns a parsed request into a `Request`, finds the handler in the table of routes, and
-turns what the handler returns or raises into bytes. This is the only module that knows aiohttp.
+turns what the handler returns or raises into bytes. Only this module and `express` know aiohttp.
 """
 
 import asyncio
@@ -15,9 +15,12 @@ from aiohttp.web_request import BaseRequest
 
 from moss.errors import InvalidRequest, MossError, TooLarge
 from moss.node.server import errors
+from moss.node.server.express import ExpressConnection, ExpressWay, Wakeups, address_of
 from moss.node.server.http import Face, Request, Response
 from moss.node.server.routes import RouteTable
 from moss.node.server.writer import Writer
+from moss.wire import headers
+from moss.wire.errors import encode_error
 
 log = logging.getLogger("moss.server")
 # Requests that are no HTTP are answered with 400; a traceback for each would let anyone fill the log.
@@ -29,6 +32,9 @@ IDLE_S_MAX = 20.0
 SLOW_BODY_GRACE_S = 30.0
 SLOW_BODY_BYTES_PER_S_MIN = 1024
 READ_BUFFER_BYTES = 1 << 20
+_ERROR_HEADERS = {headers.CONTENT_TYPE: headers.JSON, headers.CONTENT_TYPE_OPTIONS: headers.NOSNIFF}
+# What is still under way after the drain gets so long when the server stops.
+_SHUTDOWN_S = 0.5
 
 
 class _Body:
@@ -131,25 +137,42 @@ class FaceServer:
         pool: threads that drive streamed answers.
         stall_s_max: see `Writer`.
         node_name: `p[id]` or `t[id]`, named in error documents.
+        express: what answers plain requests on objects at once, if anything.
     """
 
     def __init__(
-        self, node: Any, face: Face, routes: RouteTable, *, pool: ThreadPoolExecutor, stall_s_max: float, node_name: str
+        self,
+        node: Any,
+        face: Face,
+        routes: RouteTable,
+        *,
+        pool: ThreadPoolExecutor,
+        stall_s_max: float,
+        node_name: str,
+        express: ExpressWay | None = None,
     ) -> None:
-        self._node, self._face, self._routes, self._pool = node, face, routes, pool
-        self._stall_s_max, self._node_name = stall_s_max, node_name
-        self._runner: web.ServerRunner | None = None
-        self._sites: list[web.SockSite] = []
-        self._is_draining = False
+        self.node, self.pool, self.stall_s_max, self.express = node, pool, stall_s_max, express
+        self.is_draining = False
+        self._face, self._routes, self._node_name = face, routes, node_name
+        self._server: web.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, sockets: list[Any]) -> None:
         """Serve on sockets that are bound already."""
-        server = web.Server(
-            self._serve,
-            handler_cancellation=True,
+        loop = asyncio.get_running_loop()
+        self.wakeups = Wakeups(loop)
+        self._server = web.Server(self._serve, handler_cancellation=True)
+        for sock in sockets:
+            self._listeners.append(await loop.create_server(self._connection, sock=sock, backlog=1024))
+
+    def _connection(self) -> ExpressConnection:
+        return ExpressConnection(
+            self,
+            self._server,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_S_MAX,
@@ -158,54 +181,72 @@ class FaceServer:
             max_line_size=64 << 10,
             max_field_size=32 << 10,
         )
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
-        await self._runner.setup()
-        for sock in sockets:
-            site = web.SockSite(self._runner, sock, backlog=1024)
-            await site.start()
-            self._sites.append(site)
 
     def begin_drain(self) -> None:
         """Take no new connections; from now on every answer closes its connection."""
-        self._is_draining = True
-        for site in self._sites:
-            site._server.close()
+        self.is_draining = True
+        for listener in self._listeners:
+            listener.close()
 
     async def idle(self) -> None:
         """Wait until no request is being answered."""
         await self._idle.wait()
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for listener in self._listeners:
+            listener.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+            await self._server.shutdown(_SHUTDOWN_S)
 
-    async def _serve(self, raw: BaseRequest) -> _Answered:
+    def began(self) -> None:
+        """Count an answer that is being made."""
         self._in_flight += 1
         self._idle.clear()
+
+    def ended(self) -> None:
+        """Count it no longer."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
+
+    def keep(self, task: "asyncio.Task[None]") -> None:
+        """Hold on to a task until it is done: the event loop alone does not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def not_http(self, status: int, message: str, remote: str) -> web.Response:
+        """Answer what the library could not parse: with the document that all other errors have, and the end."""
+        # Further lines of the message show where in the client's bytes.
+        reason = f"invalid HTTP request: {message.partition(chr(10))[0].rstrip(':') or 'malformed'}"
+        document = encode_error(reason, status=status, remote_addr=remote, node=self._node_name)
+        answer = web.Response(status=status, body=document, headers={"Server": "moss", **_ERROR_HEADERS})
+        answer.force_close()
+        return answer
+
+    async def _serve(self, raw: BaseRequest) -> _Answered:
+        self.began()
         try:
             return await self._exchange(raw)
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
+            self.ended()
 
     async def _exchange(self, raw: BaseRequest) -> _Answered:
         body = _Body(raw)
         writer = Writer(
             raw.transport,
             raw.writer.drain,
-            pool=self._pool,
+            pool=self.pool,
             is_head=raw.method == "HEAD",
-            keep_alive=raw.keep_alive and not self._is_draining,
+            keep_alive=raw.keep_alive and not self.is_draining,
             is_http10=raw.version < (1, 1),
-            stall_s_max=self._stall_s_max,
+            stall_s_max=self.stall_s_max,
         )
-        peer = raw.transport.get_extra_info("peername") if raw.transport is not None else None
         request = Request(
             method=raw.method,
             raw_path=raw.raw_path,
             headers=raw.headers,
-            remote=_address(peer),
+            remote=address_of(raw.transport),
             face=self._face,
             content_length=raw.content_length,
             body=body,
@@ -213,20 +254,20 @@ class FaceServer:
         )
         response = await self._answer(request)
         if response is not None and not writer.is_started:
-            if body.is_unsent or self._is_draining:
+            if body.is_unsent or self.is_draining:
                 writer.keep_alive = False
             writer.send_whole(response.status, response.headers, response.body)
             await writer.drain()
         elif not writer.is_finished:
             writer.abort()
-        return _Answered(writer.keep_alive and not self._is_draining, response.status if response else 200)
+        return _Answered(writer.keep_alive and not self.is_draining, response.status if response else 200)
 
     async def _answer(self, request: Request) -> Response | None:
         try:
             handler = self._routes.find(request)
             if isinstance(handler, Response):
                 return handler
-            return await handler(self._node, request)
+            return await handler(self.node, request)
         except MossError as error:
             return self._failed(request, error)
         except ConnectionError:
@@ -242,10 +283,3 @@ class FaceServer:
             request.writer.abort()
             return None
         return errors.error_response(error, request, self._node_name)
-
-
-def _address(peer: Any) -> str:
-    if isinstance(peer, tuple):
-        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
-        return f"{host}:{peer[1]}"
-    return ""

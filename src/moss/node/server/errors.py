@@ -26,6 +26,9 @@ STATUSES: dict[str, tuple[int, str]] = {
     "unknown-mime": (400, "errUnknownMime"),
     "unknown-extension": (400, "errUnknownFileExt"),
     "invalid-object-name": (400, "errInvalidPath"),
+    "method-not-allowed": (405, ""),
+    "invalid-promote-source": (400, "errInvalidPromoteSource"),
+    "unknown-node": (400, "errNodeNotFound"),
     "too-large": (413, ""),
     "slow-body": (408, ""),
     # it is not there
@@ -33,6 +36,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "bucket-not-found": (404, "ErrBckNotFound"),
     "remote-bucket-not-found": (404, "ErrRemoteBckNotFound"),
     "backend-missing": (404, "ErrFailedTo"),
+    "cannot-register": (501, "ErrRemoteBckNotFound"),
     "nothing-to-delete": (404, ""),
     "not-remote": (400, "ErrNotRemoteBck"),
     "not-enough-targets": (400, "errNotEnoughTargets"),
@@ -41,6 +45,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     # the state forbids it now
     "conflict": (409, ""),
     "bucket-exists": (409, "ErrBucketAlreadyExists"),
+    "destination-exists": (400, "ErrBucketAlreadyExists"),
     "job-conflict": (409, "ErrLimitedCoexistence"),
     "job-not-active": (409, ""),
     "aborted": (409, "ErrAborted"),

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from moss.errors import InvalidRequest
 from moss.wire.query import Query
 
 if TYPE_CHECKING:
@@ -81,14 +82,19 @@ class Request:
         writer: "Writer",
     ) -> None:
         self.method = method
-        self.path, _, self.query_string = raw_path.partition("?")
-        self.items = [unquote(item, errors="surrogateescape") for item in self.path.split("/") if item]
+        path, _, query_string = raw_path.partition("?")
+        self.readdress(path, query_string)
         self.headers = headers
         self.remote = remote
         self.face = face
         self.content_length = content_length
         self.writer = writer
         self._body = body
+
+    def readdress(self, path: str, query_string: str) -> None:
+        """Give the request another address than it was sent to; both parts as they would be sent."""
+        self.path, self.query_string = path, query_string
+        self.items = [unquote(item, errors="surrogateescape") for item in path.split("/") if item]
         self._query: Query | None = None
 
     @property
@@ -96,7 +102,7 @@ class Request:
         """The parsed query.
 
         Raises:
-            InvalidRequest: more than 100 parameters.
+            InvalidRequest: 100 parameters or more.
         """
         if self._query is None:
             self._query = Query(self.query_string)
@@ -151,10 +157,24 @@ def text_response(text: str, status: int = 200, headers: dict[str, str] | None =
     return Response(status, {"Content-Type": CONTENT_TYPE_TEXT, **(headers or {})}, text.encode())
 
 
-def method_not_allowed(allow: str) -> Response:
-    """405, in plain text as the contract wants it.
+class MethodNotAllowed(InvalidRequest):
+    """A method that a path does not have.
 
-    Source: spec/getbatch.md 1.1.
+    Attributes:
+        headers: what the answer carries beside the error: the methods that the path has.
+    """
+
+    code = "method-not-allowed"
+
+    def __init__(self, method: str, allow: str) -> None:
+        self.headers = {"Allow": allow}
+        super().__init__(f"method {method[:32]} not allowed, expecting one of: [{allow}]")
+
+
+def method_not_allowed(allow: str) -> Response:
+    """405, in plain text as the contract wants it for all but buckets and objects.
+
+    Source: spec/getbatch.md 1.1, spec/rest-control.md 1.3.
     """
     return text_response("Method Not Allowed\n", 405, {"Allow": allow, "X-Content-Type-Options": "nosniff"})
 

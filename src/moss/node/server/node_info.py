@@ -9,7 +9,7 @@ import resource
 from typing import Any
 
 import moss
-from moss.node.cluster import MAP_VERSION, build_embedded_map, gateway_entry, target_entry
+from moss.node.cluster import build_embedded_map, gateway_entry, target_entry
 from moss.node.metrics import metric_kinds
 from moss.node.server.http import Face
 from moss.wire.cluster import ClusterMap, NodeInfo
@@ -17,7 +17,8 @@ from moss.wire.job import format_time
 
 SOFTWARE_VERSION = "5.0.0"
 _STATE_HEALTHY = 6  # cluster started, node started
-_MOUNTPATH = "/moss"
+# The one place where a target keeps data, as clients see it: paths of the server are not shown.
+MOUNTPATH = "/moss"
 
 
 def node_entry(node: Any, face: Face) -> NodeInfo:
@@ -34,6 +35,7 @@ def cluster_map(node: Any) -> ClusterMap:
         node_entry(node, Face.TARGET),
         uuid=node.config.uuid,
         created_ns=node.config.created_ns,
+        version=node.map_version,
     )
 
 
@@ -58,7 +60,7 @@ def state_info(node: Any) -> dict[str, Any]:
         "smap": {
             "Primary": {"pub_url": url, "control_url": url, "id": node.gateway_id},
             "uuid": node.config.uuid,
-            "version": str(MAP_VERSION),
+            "version": str(node.map_version),
         },
         "bmd": {"uuid": node.config.uuid, "version": bucket_table(node)["version"]},
         "rmd": {"version": "0"},
@@ -83,7 +85,7 @@ def node_config(node: Any, face: Face) -> dict[str, Any]:
             "port_intra_control": net.daemon_port,
             "port_intra_data": net.daemon_port,
         },
-        "fspaths": {} if face is Face.GATEWAY else {_MOUNTPATH: ""},
+        "fspaths": {} if face is Face.GATEWAY else {MOUNTPATH: ""},
         "test_fspaths": {"root": "", "count": 0, "instance": 0},
     }
     document = node.config.cluster_config(node=entry.daemon_id) | local
@@ -112,7 +114,7 @@ def capacity(node: Any, face: Face) -> dict[str, Any]:
         "pct_used": percent,
     }
     return {
-        "mountpaths": {_MOUNTPATH: mountpath},
+        "mountpaths": {MOUNTPATH: mountpath},
         "cs_err": "",
         "total_used": str(used),
         "total_avail": str(available),
@@ -136,7 +138,7 @@ def node_status(node: Any, face: Face) -> dict[str, Any]:
         "k8s_pod_name": "",
         "cluster": state_info(node),
         "sys_info": system_info(),
-        "smap_version": str(MAP_VERSION),
+        "smap_version": str(node.map_version),
     }
 
 
@@ -145,7 +147,7 @@ def metric_names(face: Face) -> dict[str, str]:
 
 
 def mountpaths() -> dict[str, list[str]]:
-    return {"available": [_MOUNTPATH], "waiting_dd": [], "disabled": []}
+    return {"available": [MOUNTPATH], "waiting_dd": [], "disabled": []}
 
 
 def target_system_info(node: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`GET /v1/daemon?what=…` for both faces. Source: spec/rest-control.md 6.2, 6.4."""
 
+import asyncio
 from typing import Any
 
 from moss.errors import InvalidRequest, NotFound
@@ -14,7 +15,7 @@ from moss.wire import headers
 _RETIRED = {"stats": "node_stats", "status": "node_status"}
 
 
-def answer(node: Any, request: Request, face: Face) -> Response:
+async def answer(node: Any, request: Request, face: Face) -> Response:
     """Answer a node query for one face.
 
     Raises:
@@ -25,7 +26,7 @@ def answer(node: Any, request: Request, face: Face) -> Response:
     if what == "software_version":
         return text_response(node_info.SOFTWARE_VERSION)
     if what == "log":
-        return _log(request)
+        return await asyncio.to_thread(_log, node, request)
     if what == "tls_certificate":
         raise NotFound("TLS is not in use: certificate does not exist")
     builders = {
@@ -50,14 +51,17 @@ def answer(node: Any, request: Request, face: Face) -> Response:
         path = "/v1/daemon"
         shown = quote(what)[1:-1]
         raise InvalidRequest(f"invalid '{path}' request: unrecognized 'what={shown}' query")
-    return json_answer(request, builder())
+    # Disk figures, the bucket table and the configuration come from files.
+    return json_answer(request, await asyncio.to_thread(builder))
 
 
-def _log(request: Request) -> Response:
+def _log(node: Any, request: Request) -> Response:
+    """Answer the log of all worker processes; waits for them."""
     severity = request.query.get("severity")
+    others = node.jobs.links.ask_all("log.lines", None)
     if request.query.boolean("all"):
-        return Response(200, {headers.CONTENT_TYPE: "application/gzip"}, RING.archive(severity))
-    text = RING.text(severity).encode("utf-8", "replace")
+        return Response(200, {headers.CONTENT_TYPE: "application/gzip"}, RING.archive(severity, others))
+    text = RING.text(severity, others).encode("utf-8", "replace")
     offset = request.query.get("offset") or "0"
     if not (offset.isascii() and offset.isdigit()) or int(offset) > len(text):
         raise InvalidRequest(f"invalid log offset {quote(offset)}")

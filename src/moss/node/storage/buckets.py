@@ -6,6 +6,7 @@ Format: docs/formats/store.md.
 import base64
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -26,6 +27,8 @@ class _Row(msgspec.Struct, array_like=True):
     id: int
     created_ns: int
     props: bytes
+    former: list[str] = []
+    renamed_serial: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,6 +41,7 @@ class BucketTable:
     def __init__(self, index: Index, path: Path) -> None:
         self._index, self._path = index, path
         self._seen: tuple[int, dict[Bucket, BucketRecord]] = (-1, {})
+        self._renamed: tuple[int, dict[int, int]] = (-1, {})
 
     def all(self, txn: lmdb.Transaction) -> dict[Bucket, BucketRecord]:
         """Return the table as a transaction sees it. Not to be changed."""
@@ -51,17 +55,27 @@ class BucketTable:
         records = {}
         for uname, raw in txn.cursor(self._index.buckets):
             bucket, row = parse_bucket_uname(decode_name(uname)), _decode(raw)
-            records[bucket] = BucketRecord(row.id, bucket, row.props, row.created_ns)
+            former = tuple(row.former)
+            records[bucket] = BucketRecord(row.id, bucket, row.props, row.created_ns, former, row.renamed_serial)
         return records
 
-    def require(self, txn: lmdb.Transaction, bucket: Bucket) -> BucketRecord:
+    def renamed(self, txn: lmdb.Transaction) -> dict[int, int]:
+        """Return `renamed_serial` by id, of the buckets that were renamed. Not to be changed."""
+        serial = self._index.meta(txn, b"buckets")
+        known = self._renamed
+        if known[0] != serial:
+            found = {record.id: record.renamed_serial for record in self.all(txn).values() if record.renamed_serial}
+            self._renamed = known = (serial, found)
+        return known[1]
+
+    def require(self, txn: lmdb.Transaction, bucket: Bucket, bucket_id: int | None = None) -> BucketRecord:
         """Return a bucket's record.
 
         Raises:
-            BucketNotFound: there is none.
+            BucketNotFound: there is none, or it is not the one of this id.
         """
         record = self.all(txn).get(bucket)
-        if record is None:
+        if record is None or bucket_id not in (None, record.id):
             raise BucketNotFound(bucket.cname, is_remote=bucket.is_remote)
         return record
 
@@ -99,9 +113,28 @@ class BucketTable:
         return record
 
     def set_props(self, txn: lmdb.Transaction, bucket: Bucket, props: bytes) -> BucketRecord:
-        old = self.require(txn, bucket)
-        record = BucketRecord(old.id, bucket, props, old.created_ns)
+        record = replace(self.require(txn, bucket), props=props)
         self._store(txn, {**self.all(txn), bucket: record}, self._index.meta(txn, b"bucket_id"))
+        return record
+
+    def rename(self, txn: lmdb.Transaction, bucket: Bucket, new: Bucket, serial: int) -> BucketRecord:
+        """Give a bucket another name. It keeps its id, and so its objects, which name their bucket by it.
+
+        Args:
+            serial: larger than that of every version in the store.
+
+        Raises:
+            BucketNotFound: there is no such bucket.
+            BucketExists: there is one of the new name.
+        """
+        old = self.require(txn, bucket)
+        records = dict(self.all(txn))
+        if new in records:
+            raise BucketExists(new.cname)
+        del records[bucket]
+        former = (*(name for name in old.former if name != bucket.name), bucket.name)
+        records[new] = record = replace(old, bucket=new, former=former, renamed_serial=serial)
+        self._store(txn, records, self._index.meta(txn, b"bucket_id"))
         return record
 
     def _store(self, txn: lmdb.Transaction, records: dict[Bucket, BucketRecord], next_id: int) -> None:
@@ -112,6 +145,7 @@ class BucketTable:
                 "id": record.id,
                 "created_ns": record.created_ns,
                 "props": base64.b64encode(record.props).decode(),
+                **({"former": record.former, "renamed_serial": record.renamed_serial} if record.former else {}),
             }
             for record in records.values()
         ]
@@ -131,7 +165,9 @@ class BucketTable:
     def _mirror(self, txn: lmdb.Transaction, document: dict) -> None:
         txn.drop(self._index.buckets, delete=False)
         for row in document["buckets"]:
-            value = _Row(FORMAT, row["id"], row["created_ns"], base64.b64decode(row["props"]))
+            props = base64.b64decode(row["props"])
+            former, renamed_serial = row.get("former", []), row.get("renamed_serial", 0)
+            value = _Row(FORMAT, row["id"], row["created_ns"], props, former, renamed_serial)
             txn.put(encode_name(row["uname"]), _encode(value), db=self._index.buckets)
         self._index.set_meta(txn, b"buckets", document["serial"])
         self._index.set_meta(txn, b"bucket_id", document["next_id"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from moss.archive.tar import PADDINGS
 from moss.errors import OutOfSpace
 from moss.naming.bucket import Bucket
+from moss.node.storage.bucket_calls import without_finished_header
 from moss.node.storage.committer import Committer
 from moss.node.storage.index import Change
 from moss.node.storage.layout import STATE_ACTIVE, STATE_SEALED, SegmentRow, decode_name
@@ -156,10 +157,12 @@ class _MoveRecords(Operation):
         _, offset, size, xxh3, flags, serial = extent
         row = change.attributes_of(serial)
         header, extra, _ = payload_header(bucket.name, decode_name(record.name), size)
+        if record.bucket != bucket.uname:  # renamed since: its header had the old name
+            flags = without_finished_header(flags)
         copy = Record("object", 0, 0, bucket.uname, record.bucket_id, record.name, serial)
         copy.size, copy.xxh3, copy.flags, copy.created_ns = size, xxh3, flags, row.created_ns
         copy.version, copy.checksum_type, copy.checksum_value = row.version, row.checksum_type, row.checksum_value
-        copy.attributes_serial, copy.custom = row.attributes_serial, row.custom
+        copy.attributes_serial, copy.custom, copy.chunks = row.attributes_serial, row.custom, row.chunks
         owner = encode_owner(bucket.uname, record.bucket_id, record.name)
         start = appender.offset
         head = parts.codec.encode_object(appender.segment, start, owner, copy, header, extra)
@@ -205,6 +208,5 @@ class _DropSegment(Operation):
         row = change.segment(self._number)
         if row is None or row.live > 0:
             return False
-        change.set_segment(self._number, None)
-        change.dead.append(self._number)
+        change.end_segment(self._number)
         return True

@@ -4,11 +4,9 @@ Synchronous and thread-safe. Writes return futures that resolve when the data is
 """
 
 import contextlib
-import json
 import os
 import struct
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from xxhash import xxh3_64_intdigest
 from moss.errors import (
     BadRecord,
     ChecksumMismatch,
+    ObjectChanged,
     ObjectNotFound,
     OutOfSpace,
     SegmentGone,
@@ -25,41 +24,53 @@ from moss.errors import (
 )
 from moss.naming.bucket import Bucket
 from moss.node.storage import derived
+from moss.node.storage.bucket_calls import BucketCalls, without_old_header
+from moss.node.storage.burial import forget_dead_segments
 from moss.node.storage.committer import Committer
 from moss.node.storage.compaction import CompactionReport, Compactor
+from moss.node.storage.copying import copy_operation
 from moss.node.storage.index import Change, space_error
-from moss.node.storage.layout import BUCKET_KEY, DERIVED_BIT, Extent, decode_name, encode_name
+from moss.node.storage.layout import BUCKET_KEY, DERIVED_BIT, STATE_DEAD, Extent, decode_name, encode_name
 from moss.node.storage.locks import WorkerLock, exclusive
 from moss.node.storage.maintenance import Maintenance
-from moss.node.storage.objects import BucketRecord, Buffer, ObjectAttributes, ObjectRecord, Patch, object_record
+from moss.node.storage.objects import Buffer, ObjectAttributes, ObjectRecord, Patch, object_record
 from moss.node.storage.opening import open_store
 from moss.node.storage.operations import Delete, PatchAttributes, Put
 from moss.node.storage.parts import EngineOptions, Parts
 from moss.node.storage.reading import read_verified
+from moss.node.storage.renaming import Rename, attributes_of_renamed
 from moss.node.storage.reserve import Reserve
 from moss.node.storage.scrub import ScrubReport, scrub
 from moss.node.storage.segments import ActiveSegment, Segment
+from moss.node.storage.unfinished import Part
 from moss.node.storage.uploads import Upload
+from moss.node.storage.warm import WarmReader
+from moss.node.storage.windows import WindowCalls
 
 __all__ = ["Engine", "EngineOptions", "Extent"]
 
 _NO_ATTRIBUTES = ObjectAttributes()
-_COPY_BYTES = 1 << 20
 _READ_TRIES = 8
 # Share of a segment that is dead when it is worth rewriting: usually, and on a full disk.
 _DEAD_RATIO, _DEAD_RATIO_PRESSURE = 0.5, 0.05
 
 
-class Engine:
-    """One open data directory. Made by `Engine.open`; several processes may have the same directory open."""
+class Engine(BucketCalls, WindowCalls):
+    """One open data directory. Made by `Engine.open`; several processes may have the same directory open.
+
+    Attributes:
+        warm: reads what is in memory; for the event loop's thread.
+    """
 
     def __init__(self, parts: Parts, lock: WorkerLock, active: ActiveSegment | None) -> None:
         self._parts, self._lock = parts, lock
         self._index, self._buckets, self._segments = parts.index, parts.buckets, parts.segments
         self._env = parts.index.env
+        self.warm = WarmReader(parts)
         self._reserve = Reserve(parts.paths.reserve, parts.options.reserve_bytes)
         self._committer = Committer(parts, active, self._reserve, self._on_pressure)
         self._is_closed = False
+        self._chores: list[Callable[[frozenset[int]], object]] = []
         self._maintenance = Maintenance(self._maintain)
         if parts.options.compact_in_background:
             self._reserve.restore()
@@ -109,6 +120,13 @@ class Engine:
         self._purge_dropped()
         self.compact(_DEAD_RATIO_PRESSURE if under_pressure else _DEAD_RATIO)
         self._restore_reserve()
+        bucket_ids = frozenset(record.id for record in self.list_buckets())
+        for chore in self._chores:
+            chore(bucket_ids)
+
+    def add_chore(self, chore: Callable[[frozenset[int]], object]) -> None:
+        """Have something done in the background once a minute; it is given the ids of the buckets that there are."""
+        self._chores.append(chore)
 
     def _restore_reserve(self) -> None:
         status = os.statvfs(self._parts.paths.root)
@@ -130,6 +148,7 @@ class Engine:
                 return CompactionReport()
             compactor = Compactor(self._parts, self._committer, lambda: self._maintenance.is_stopping)
             report = compactor.run(dead_ratio_min)
+            forget_dead_segments(self._parts)
         self._restore_reserve()
         return report
 
@@ -140,7 +159,7 @@ class Engine:
     def stats(self) -> dict[str, int]:
         """Return sizes in bytes and counts. `lost_records`: damage that was found when the store was opened."""
         with self._begin() as txn:
-            rows = self._index.segment_rows(txn).values()
+            rows = [row for row in self._index.segment_rows(txn).values() if row.state != STATE_DEAD]
             objects = txn.stat(self._index.objects)["entries"] + txn.stat(self._index.long_objects)["entries"]
         status = os.statvfs(self._parts.paths.root)
         return {
@@ -180,80 +199,6 @@ class Engine:
             if space_error(error):
                 raise OutOfSpace("no space left on the node's disk") from error
             raise
-
-    # -- buckets --
-
-    def create_bucket(self, bucket: Bucket, props: bytes | dict = b"") -> BucketRecord:
-        """Make a bucket. `props` are kept as they are; a dict is kept as JSON.
-
-        Raises:
-            BucketExists: it is there already.
-        """
-        with self._changing() as change:
-            return self._buckets.create(change.txn, bucket, _encode_props(props), time.time_ns())
-
-    def drop_bucket(self, bucket: Bucket) -> None:
-        """Remove a bucket with everything in it.
-
-        Raises:
-            BucketNotFound: there is none.
-        """
-        with self._changing() as change:
-            record = self._buckets.drop(change.txn, bucket)
-        if self._parts.options.compact_in_background:
-            self._maintenance.wake()
-        else:
-            self._purge(record.id)
-
-    def get_bucket(self, bucket: Bucket) -> BucketRecord:
-        """Return a bucket's record.
-
-        Raises:
-            BucketNotFound: there is none.
-        """
-        with self._begin() as txn:
-            return self._buckets.require(txn, bucket)
-
-    def set_bucket_props(self, bucket: Bucket, props: bytes | dict) -> BucketRecord:
-        """Replace a bucket's properties.
-
-        Raises:
-            BucketNotFound: there is none.
-        """
-        with self._changing() as change:
-            return self._buckets.set_props(change.txn, bucket, _encode_props(props))
-
-    def list_buckets(self) -> list[BucketRecord]:
-        """Return all buckets in the order of their unique names."""
-        with self._begin() as txn:
-            records = self._buckets.all(txn).values()
-        return sorted(records, key=lambda record: record.bucket.uname)
-
-    def _purge_dropped(self) -> None:
-        """Remove what is left of dropped buckets."""
-        with self._begin() as txn:
-            live = {record.id for record in self._buckets.all(txn).values()}
-            dropped = [number for number in self._index.bucket_ids(txn) if number not in live]
-        for number in dropped:
-            self._purge(number)
-
-    def _purge(self, bucket_id: int) -> None:
-        """Remove the rows of a dropped bucket, in small transactions."""
-        while not self._maintenance.is_stopping:
-            with self._begin() as txn:
-                names = [name for name, _ in zip(self._names(txn, bucket_id), range(2000), strict=False)]
-            if not names:
-                return
-            with self._changing() as change:
-                for name in names:
-                    extent = change.find(bucket_id, name)
-                    if extent is not None:
-                        change.remove(bucket_id, name, extent)
-            derived.clean_up(self._parts, change)
-
-    def _names(self, txn: lmdb.Transaction, bucket_id: int) -> Iterator[bytes]:
-        for name, _ in self._index.scan(txn, bucket_id, b"", b""):
-            yield name
 
     # -- writing --
 
@@ -307,20 +252,20 @@ class Engine:
         self,
         bucket: Bucket,
         name: str,
-        parts: Sequence[Path | Buffer],
+        parts: Iterable[Part],
         *,
         attributes: ObjectAttributes | None = None,
     ) -> "Future[ObjectRecord]":
-        """Store an object made of files and buffers, one behind the other."""
+        """Store an object made of parts, one behind the other. Raises as `begin_upload` and `Upload`, and:
+
+        Raises:
+            ChecksumMismatch: a part is damaged; nothing is stored.
+        """
         upload = self.begin_upload(bucket, name, attributes=attributes)
         try:
             for part in parts:
-                if not isinstance(part, Path):
-                    upload.write(part)
-                    continue
-                with open(part, "rb") as file:
-                    while piece := file.read(_COPY_BYTES):
-                        upload.write(piece)
+                for piece in part.read():
+                    upload.write(piece)
             return upload.commit()
         except BaseException:
             upload.abort()
@@ -332,9 +277,35 @@ class Engine:
         self._committer.submit(operation)
         return operation.future
 
-    def update_custom(self, bucket: Bucket, name: str, custom: dict[str, str]) -> "Future[ObjectRecord]":
-        """Replace an object's custom metadata; nothing else changes. The future raises as that of `delete`."""
-        return self._patch(bucket, name, Patch(custom=custom))
+    def rename(self, bucket: Bucket, name: str, new_name: str) -> ObjectRecord:
+        """Give an object another name, in place of what has it. Version, metadata and checksums stay.
+
+        Raises:
+            BucketNotFound, ObjectNotFound: there is no such object.
+            InvalidName: the new name is none.
+            ChecksumMismatch: the object is damaged; nothing is changed.
+            OutOfSpace: there is no room for it while both exist.
+        """
+        for attempt in range(_READ_TRIES):
+            record = self.head(bucket, name)
+            try:
+                copy = copy_operation(self._parts, bucket, record, bucket, new_name, attributes_of_renamed(record))
+                operation = Rename(copy, record)
+                self._committer.submit(operation)
+                return operation.future.result()
+            except (SegmentGone, ObjectChanged):
+                if attempt == _READ_TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def update_custom(
+        self, bucket: Bucket, name: str, custom: dict[str, str], *, keep: bool = False, bytes_max: int = 0
+    ) -> "Future[ObjectRecord]":
+        """Replace an object's custom metadata, or with `keep` add to it; nothing else changes.
+
+        The future raises as that of `delete`, and InvalidRequest for more than `bytes_max` bytes of metadata.
+        """
+        return self._patch(bucket, name, Patch(custom=custom, keep_custom=keep, custom_bytes_max=bytes_max))
 
     def set_shard_flag(self, bucket: Bucket, name: str, value: bool) -> ObjectRecord:
         """Note whether an object has a shard index.
@@ -364,25 +335,28 @@ class Engine:
                 raise ObjectNotFound(bucket.cname_of(name))
             return object_record(name, extent, self._index.attributes_of(txn, extent[5]))
 
-    def locate(self, bucket: Bucket, names: Sequence[str]) -> list[Extent | None]:
+    def locate(self, bucket: Bucket, names: Sequence[str], bucket_id: int | None = None) -> list[Extent | None]:
         """Return where objects are, None for those that do not exist; one consistent view of the store.
+
+        Args:
+            bucket_id: the bucket is to be the one that had this id; another of the same name is none.
 
         Raises:
             BucketNotFound: there is no such bucket.
         """
         raws = _encode_names(names)
         with self._begin() as txn:
-            prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket).id)
-            return self._index.find_many(txn, [prefix + raw for raw in raws])
+            record = self._buckets.require(txn, bucket, bucket_id)
+            prefix = BUCKET_KEY.pack(record.id)
+            extents = self._index.find_many(txn, [prefix + raw for raw in raws])
+        if record.renamed_serial:
+            return [extent and without_old_header(extent, record.renamed_serial) for extent in extents]
+        return extents
 
-    def has_all(self, bucket: Bucket, names: Sequence[str]) -> bool:
-        """Tell quickly whether all objects exist; False means: look with `locate`.
-
-        Raises:
-            BucketNotFound: there is no such bucket.
-        """
+    def has_all(self, bucket: Bucket, names: Sequence[str], bucket_id: int | None = None) -> bool:
+        """Tell quickly whether all objects exist; False means: look with `locate`, which takes and raises the same."""
         with self._begin() as txn:
-            prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket).id)
+            prefix = BUCKET_KEY.pack(self._buckets.require(txn, bucket, bucket_id).id)
             return self._index.has_all(txn, [prefix + raw for raw in _encode_names(names)])
 
     def locate_mixed(self, bucket_ids: Sequence[int], names: Sequence[str]) -> list[Extent | None]:
@@ -391,7 +365,12 @@ class Engine:
         raws = _encode_names(names)
         keys = [prefixes[number] + raw for number, raw in zip(bucket_ids, raws, strict=True)]
         with self._begin() as txn:
-            return self._index.find_many(txn, keys)
+            extents = self._index.find_many(txn, keys)
+            renamed = self._buckets.renamed(txn)
+        if not renamed:
+            return extents
+        serials = [renamed.get(number, 0) for number in bucket_ids]
+        return [extent and without_old_header(extent, serial) for extent, serial in zip(extents, serials, strict=True)]
 
     def list_objects(
         self, bucket: Bucket, prefix: str = "", start_after: str = "", limit: int = 10_000
@@ -450,11 +429,21 @@ class Engine:
         for attempt in range(_READ_TRIES):
             record = self.head(bucket, name)
             try:
-                return read_verified(self._segments, bucket, record, self.block_checksums, start, length)
+                return self.read_version(bucket, record, start, length)
             except SegmentGone:
                 if attempt == _READ_TRIES - 1:
                     raise
         raise AssertionError("unreachable")
+
+    def read_version(self, bucket: Bucket, record: ObjectRecord, start: int = 0, length: int = -1) -> bytes:
+        """Return verified bytes of this very version of an object.
+
+        Raises:
+            SegmentGone: it was moved or replaced.
+            BucketNotFound, RangeOutOfBounds, ChecksumMismatch, BadRecord: as `read`.
+        """
+        place = self.get_bucket(bucket)
+        return read_verified(self._segments, place, record, self.block_checksums, start, length)
 
     # -- data derived from objects --
 
@@ -483,10 +472,6 @@ class Engine:
             SegmentGone: there is none.
         """
         return self._segments.get(serial | DERIVED_BIT)
-
-
-def _encode_props(props: bytes | dict) -> bytes:
-    return bytes(props) if isinstance(props, (bytes, bytearray, memoryview)) else json.dumps(props).encode()
 
 
 def _encode_names(names: Sequence[str]) -> list[bytes]:

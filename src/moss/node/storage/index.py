@@ -18,6 +18,7 @@ from moss.node.storage.layout import (
     LONG_PREFIX_BYTES,
     SERIAL_KEY,
     SHORT_NAME_BYTES_MAX,
+    STATE_DEAD,
     STATE_LARGE,
     U64,
     Extent,
@@ -266,7 +267,7 @@ class Change:
         self.buckets: dict[Bucket, BucketRecord] | None = None  # filled by `BucketTable.require_in`
         self._has_derived = bool(self.txn.stat(index.derived)["entries"])
         self.orphans: list[tuple[int, bytes]] = []  # derived data (serial, kind) of versions that went away
-        self.dead: list[int] = []  # large segments that nothing needs once this is committed
+        self.dead: list[int] = []  # segments that nothing needs once this is committed
 
     def next_serial(self) -> int:
         self._serial += 1
@@ -311,7 +312,13 @@ class Change:
             return
         row.live -= record_bytes
         if row.state == STATE_LARGE:
-            self._rows[number] = None
+            self.end_segment(number)
+
+    def end_segment(self, number: int) -> None:
+        """Note that nothing needs a segment any more; `dead` says whose file goes once this is committed."""
+        row = self.segment(number)
+        if row is not None:
+            row.state, row.live, row.indexed = STATE_DEAD, 0, 0
             self.dead.append(number)
 
     def find(self, bucket_id: int, name: bytes) -> Extent | None:

@@ -38,6 +38,9 @@ SHORT_NAME_BYTES_MAX = KEY_BYTES_MAX - BUCKET_KEY.size
 LONG_PREFIX_BYTES = 440
 
 STATE_ACTIVE, STATE_SEALED, STATE_LARGE = 1, 2, 3
+# Nothing needs the segment. The row stays until its file is known to be gone: a file that comes back with a power cut
+# must not be taken for a new one.
+STATE_DEAD = 4
 
 # Segment numbers from here on are unpacked archives: the rest of the number is the serial of the archive's version.
 DERIVED_BIT = 1 << 63

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import google_crc32c
 import msgspec
 import xxhash
 
@@ -29,9 +30,11 @@ class ObjectAttributes:
         custom: user metadata.
         keep_custom: metadata of the replaced object survives where `custom` does not override it.
         load_previous: False forgets the replaced object: its version and its metadata.
-        checksum_type: `xxhash2`, `xxhash`, `md5`, `sha256`, `sha512`, `crc32` or `none`.
+        checksum_type: `xxhash2`, `xxhash`, `md5`, `sha256`, `sha512`, `crc32c`, `crc32` or `none`.
         checksum_value: lower-case hex; the payload must agree with it. Empty: computed.
         created_ns: ns since 1970; None is now.
+        chunks: number of parts that the object is put together from, and size of the largest; zeros if it is not.
+        replaces: serial of the version that this one was made from, 0 for none; else `ObjectChanged`. None: any.
     """
 
     version: str | None = None
@@ -43,6 +46,8 @@ class ObjectAttributes:
     checksum_type: str = "xxhash2"
     checksum_value: str = ""
     created_ns: int | None = None
+    chunks: tuple[int, int] = (0, 0)
+    replaces: int | None = None
 
 
 NO_ATTRIBUTES = ObjectAttributes()
@@ -59,6 +64,7 @@ class AttributesRow(msgspec.Struct, array_like=True, gc=False):
     custom: bytes
     record_bytes: int
     attributes_serial: int
+    chunks: tuple[int, int] = (0, 0)
 
 
 encode_row = msgspec.msgpack.Encoder().encode
@@ -77,28 +83,51 @@ class ObjectRecord:
     created_ns: int
     custom: dict[str, str]
     extent: Extent
+    chunks: tuple[int, int] = (0, 0)
 
     @property
     def serial(self) -> int:
         """Unique id of this version of this object."""
         return self.extent[5]
 
+    def attributes_of_copy(self, checksum_type: str) -> ObjectAttributes:
+        """Return what a copy of this object is stored with: the same version and metadata. Source: rest-data 3.10."""
+        return ObjectAttributes(
+            version=self.version, custom=self.custom, keep_custom=False, checksum_type=checksum_type, chunks=self.chunks
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """One bucket. `id` is never used again once the bucket is dropped."""
+    """One bucket. `id` is never used again once the bucket is dropped.
+
+    Attributes:
+        former: names that it had before it was renamed, the latest last.
+        renamed_serial: versions up to this one were written under a former name.
+    """
 
     id: int
     bucket: Bucket
     props: bytes
     created_ns: int
+    former: tuple[str, ...] = ()
+    renamed_serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A change of an object's attributes that leaves its content alone."""
+    """A change of an object's attributes that leaves its content alone. None changes nothing.
+
+    Attributes:
+        custom: user metadata, in place of what there is.
+        keep_custom: metadata that `custom` does not override stays.
+        custom_bytes_max: largest size of all keys and values together, 0 for any.
+        has_shard_index: whether the object has a shard index.
+    """
 
     custom: Mapping[str, str] | None = None
+    keep_custom: bool = False
+    custom_bytes_max: int = 0
     has_shard_index: bool | None = None
 
 
@@ -112,6 +141,7 @@ def object_record(name: str, extent: Extent, row: AttributesRow) -> ObjectRecord
         row.created_ns,
         decode_custom(row.custom),
         extent,
+        row.chunks,
     )
 
 
@@ -136,6 +166,19 @@ class _Crc32:
         return f"{self._value:08x}"
 
 
+class _Crc32c:
+    """CRC-32C (Castagnoli), written as eight hex digits."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: Buffer) -> None:
+        self._value = google_crc32c.extend(self._value, data if isinstance(data, bytes) else bytes(data))
+
+    def hexdigest(self) -> str:
+        return f"{self._value:08x}"
+
+
 class _NoHash:
     def update(self, data: Buffer) -> None:
         pass
@@ -150,6 +193,7 @@ _HASHERS: dict[str, Callable[[], object]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "sha256": hashlib.sha256,
     "sha512": hashlib.sha512,
+    "crc32c": _Crc32c,
     "crc32": _Crc32,
     "none": _NoHash,
 }

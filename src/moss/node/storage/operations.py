@@ -13,10 +13,10 @@ from typing import Any
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from moss.archive.tar import PADDINGS
-from moss.errors import BadRecord, ObjectNotFound
+from moss.errors import BadRecord, InvalidRequest, ObjectChanged, ObjectNotFound
 from moss.naming.bucket import Bucket
 from moss.node.storage.index import Change
-from moss.node.storage.layout import Extent, encode_name
+from moss.node.storage.layout import Extent, decode_name, encode_name
 from moss.node.storage.objects import (
     AttributesRow,
     Buffer,
@@ -30,6 +30,7 @@ from moss.node.storage.objects import (
 )
 from moss.node.storage.parts import Parts
 from moss.node.storage.records import (
+    FLAG_CHUNKED,
     FLAG_FINISHED_HEADER,
     FLAG_SHARD_INDEX,
     FRAME_CHECK_MASK,
@@ -116,9 +117,12 @@ def describe_new(
 
     Raises:
         BucketNotFound: there is no such bucket.
+        ObjectChanged: another version than the one that this was made from is there now.
     """
     bucket_id = parts.buckets.require_in(change, bucket).id
     previous = change.find(bucket_id, raw)
+    if attributes.replaces is not None and attributes.replaces != (previous[5] if previous else 0):
+        raise ObjectChanged(bucket.cname_of(decode_name(raw)))
     old, custom = None, dict(attributes.custom)
     if previous is not None and attributes.load_previous:
         with contextlib.suppress(BadRecord):  # what is damaged can still be replaced
@@ -132,6 +136,9 @@ def describe_new(
     record.flags = previous[4] & FLAG_SHARD_INDEX if previous is not None else 0
     record.created_ns = attributes.created_ns if attributes.created_ns is not None else time.time_ns()
     record.checksum_type = attributes.checksum_type
+    record.chunks = attributes.chunks
+    if record.chunks[0]:
+        record.flags |= FLAG_CHUNKED
     record.serial = change.next_serial()
     return record, previous
 
@@ -146,6 +153,7 @@ def attributes_row(record: Record, record_bytes: int) -> AttributesRow:
         record.custom,
         record_bytes,
         record.attributes_serial,
+        record.chunks,
     )
 
 
@@ -172,6 +180,11 @@ class Put(ObjectOperation):
         custom_bytes = 4 * sum(len(key) + len(value) + 8 for key, value in attributes.custom.items())
         # Metadata of a replaced object may survive; it was bounded by the same rule when it came in.
         self.record_bytes_max += self._size + TAR_BLOCK + custom_bytes + len(self._extra)
+
+    @property
+    def xxh3(self) -> int:
+        """XXH3-64 of the payload."""
+        return self._xxh3
 
     def _hashed(self) -> tuple[int, int]:
         if len(self._parts) == 1:
@@ -229,7 +242,7 @@ class PatchAttributes(ObjectOperation):
         bucket_id, extent = self._require(parts, change)
         row = change.attributes_of(extent[5])
         if self._custom is not None:
-            row.custom = self._custom
+            row.custom = self._merged(row.custom)
         number, offset, size, xxh3, flags, serial = extent
         if self._patch.has_shard_index is not None:
             flags = flags | FLAG_SHARD_INDEX if self._patch.has_shard_index else flags & ~FLAG_SHARD_INDEX
@@ -239,6 +252,19 @@ class PatchAttributes(ObjectOperation):
         change.set_extent(bucket_id, self.raw, extent)
         change.set_attributes(serial, row)
         return object_record(self.name, extent, row)
+
+    def _merged(self, before: bytes) -> bytes:
+        """Return the new metadata. Made here, where no other change comes between reading and writing."""
+        assert self._custom is not None and self._patch.custom is not None
+        if not self._patch.keep_custom or not before:
+            return self._custom
+        custom = decode_custom(before) | dict(self._patch.custom)
+        size = sum(len(text.encode("utf-8", "surrogateescape")) for pair in custom.items() for text in pair)
+        limit = self._patch.custom_bytes_max
+        if limit and size > limit:
+            place = self.bucket.cname_of(self.name)
+            raise InvalidRequest(f"{place}: custom metadata: total size {size} exceeds max {limit} bytes")
+        return encode_custom(custom)
 
 
 def append_attributes(
@@ -253,7 +279,7 @@ def append_attributes(
 ) -> None:
     """Append an attributes record that says what the index says about an object."""
     record = Record("attributes", 0, 0, bucket.uname, bucket_id, raw, serial=extent[5])
-    record.attributes_serial, record.custom = row.attributes_serial, row.custom
+    record.attributes_serial, record.custom, record.chunks = row.attributes_serial, row.custom, row.chunks
     record.flags = extent[4]
     owner = encode_owner(bucket.uname, bucket_id, raw)
     encoded = parts.codec.encode_attributes(appender.segment, appender.offset, owner, bucket.name, record)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import BadRecord, ChecksumMismatch, RangeOutOfBounds
-from moss.naming.bucket import Bucket
-from moss.node.storage.objects import ObjectRecord
+from moss.node.storage.objects import BucketRecord, ObjectRecord
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS, payload_header
 from moss.node.storage.segments import Segments
 
@@ -15,7 +14,7 @@ __all__ = ["read_verified"]
 
 def read_verified(
     segments: Segments,
-    bucket: Bucket,
+    bucket: BucketRecord,
     record: ObjectRecord,
     block_checksums: Callable[[int], list[int] | None],
     start: int,
@@ -32,10 +31,9 @@ def read_verified(
     if start < 0 or start > size or (length >= 0 and start + length > size):
         raise RangeOutOfBounds(size=size, start=start, length=length)
     stop = size if length < 0 else start + length
-    cname = bucket.cname_of(record.name)
+    cname = bucket.bucket.cname_of(record.name)
     view = segments.get(number).view
-    header, _, _ = payload_header(bucket.name, record.name, size)
-    if view[offset - len(header) : offset] != header:
+    if not any(_is_header_of(view, offset, name, record) for name in (bucket.bucket.name, *bucket.former)):
         raise BadRecord(f"{cname}: the index names another object, or its header is damaged")
     payload = view[offset : offset + size]
     blocks = block_checksums(serial) if flags & FLAG_BLOCKS else None
@@ -46,6 +44,11 @@ def read_verified(
         piece = payload[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
         _check(cname, piece, blocks[block], min(BLOCK_BYTES, size - block * BLOCK_BYTES))
     return bytes(payload[start:stop])
+
+
+def _is_header_of(view: memoryview, offset: int, bucket_name: str, record: ObjectRecord) -> bool:
+    header, _, _ = payload_header(bucket_name, record.name, record.size)
+    return view[offset - len(header) : offset] == header
 
 
 def _check(cname: str, payload: memoryview, expected: int, size: int) -> None:

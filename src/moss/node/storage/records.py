@@ -18,6 +18,7 @@ from moss.node.storage.layout import FORMAT, decode_name
 __all__ = [
     "BLOCK_BYTES",
     "FLAG_BLOCKS",
+    "FLAG_CHUNKED",
     "FLAG_FINISHED_HEADER",
     "FLAG_SHARD_INDEX",
     "Record",
@@ -30,6 +31,7 @@ __all__ = [
 FLAG_FINISHED_HEADER = 1
 FLAG_BLOCKS = 2
 FLAG_SHARD_INDEX = 4
+FLAG_CHUNKED = 8
 FRAME_CHECK_SHIFT = 32
 FRAME_CHECK_MASK = 0xFFFFFFFF
 
@@ -57,6 +59,7 @@ class Record:
         stop: where the next record begins.
         flags: those of the extent, frame check included.
         custom: JSON bytes, empty for none.
+        chunks: number of parts that the object was put together from and size of the largest; zeros if it was not.
         blocks: checksum of each payload block, 8 bytes little-endian each.
     """
 
@@ -77,6 +80,7 @@ class Record:
     flags: int = 0
     attributes_serial: int = 0
     custom: bytes = b""
+    chunks: tuple[int, int] = (0, 0)
     blocks: bytes = b""
     fields: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -249,6 +253,8 @@ class RecordCodec:
             parts.append(pax(b"MOSS.checksum", f"{record.checksum_type}:{record.checksum_value}".encode()))
         if record.attributes_serial:
             parts.append(_ATTRIBUTES_SERIAL % record.attributes_serial)
+        if record.chunks[0]:
+            parts.append(_chunks(record.chunks))
         if record.custom:
             parts.append(pax(b"MOSS.custom", record.custom))
         body = b"".join(parts)
@@ -263,6 +269,8 @@ class RecordCodec:
     def encode_attributes(self, segment: int, offset: int, owner: bytes, bucket_name: str, record: Record) -> bytes:
         body = _KINDS["attributes"] + owner + _SERIAL % record.serial + _FLAGS % record.flags
         body += _ATTRIBUTES_SERIAL % record.attributes_serial
+        if record.chunks[0]:
+            body += _chunks(record.chunks)
         if record.custom:
             body += pax(b"MOSS.custom", record.custom)
         return self._bare(segment, offset, bucket_name, body)
@@ -319,6 +327,10 @@ class RecordCodec:
         return _interpret(parse_pax(body), start, stop, header)
 
 
+def _chunks(chunks: tuple[int, int]) -> bytes:
+    return pax(b"MOSS.chunks", b"%d:%d" % chunks)
+
+
 def encode_owner(bucket_uname: str, bucket_id: int, name: bytes) -> bytes:
     """Return the pax records that say whose record it is."""
     return _bucket_records(bucket_uname, bucket_id) + pax(b"MOSS.name", name)
@@ -356,6 +368,8 @@ def _interpret(fields: dict[bytes, bytes], start: int, stop: int, header: bytes)
     record.attributes_serial = int(fields.get(b"MOSS.attributes_serial", b"0"), 16)
     record.flags = int(fields.get(b"MOSS.flags", b"0"), 16)
     record.custom = fields.get(b"MOSS.custom", b"")
+    count, _, largest = fields.get(b"MOSS.chunks", b"0:0").partition(b":")
+    record.chunks = (int(count), int(largest))
     if kind == "object":
         size = int(fields[b"size"]) if b"size" in fields else int(header[124:135], 8)
         record.size, record.data_offset, record.stop = size, stop, stop + size + (-size & 511)

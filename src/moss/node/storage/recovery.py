@@ -7,16 +7,20 @@ each of which leaves a state from which the next start goes on.
 import os
 from collections.abc import Callable
 from pathlib import Path
+from struct import Struct
 
 from xxhash import xxh3_64_intdigest
 
 from moss.errors import BadRecord, Conflict, SegmentGone
+from moss.node.storage.bucket_calls import without_finished_header
+from moss.node.storage.burial import forget_dead_segments
 from moss.node.storage.index import Change
 from moss.node.storage.layout import (
     BUCKET_KEY,
     SERIAL_KEY,
     SHORT_NAME_BYTES_MAX,
     STATE_ACTIVE,
+    STATE_DEAD,
     STATE_LARGE,
     STATE_SEALED,
     U64,
@@ -26,7 +30,7 @@ from moss.node.storage.layout import (
 from moss.node.storage.operations import attributes_row
 from moss.node.storage.parts import Parts
 from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS, SEGMENT_RECORD_BYTES, TAR_END, Record, checksum_blocks
-from moss.node.storage.segments import ActiveSegment, Scan, Segment, is_sealed
+from moss.node.storage.segments import ActiveSegment, Scan, Segment, is_sealed, sync_file
 
 __all__ = ["recover"]
 
@@ -36,6 +40,7 @@ _TORN_BYTES_MAX = 80 << 20
 _NO_SERIAL = (1 << 64) - 1
 # Bucket id 0 is never used: changed attributes wait there until their object turns up.
 _PENDING = BUCKET_KEY.pack(0)
+_PENDING_ROW = Struct("<4Q")  # attributes serial, flags, number of chunks, size of the largest
 # Keeps long names apart from short ones.
 _LONG = 1 << 31
 
@@ -59,13 +64,14 @@ def recover(parts: Parts, is_alive: Callable[[int], bool]) -> ActiveSegment | No
         found = recovery.read_segment(number, row, keep=active is None)
         active = found or active
     recovery.finish()
+    forget_dead_segments(parts)
     return active
 
 
 class _Recovery:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._index = parts, parts.index
-        self._live_ids: set[int] = set()
+        self._unames: dict[int, str] = {}  # of the buckets that there are, by id
         self._is_complete = True
 
     def begin(self, is_alive: Callable[[int], bool]) -> dict[int, SegmentRow]:
@@ -81,7 +87,9 @@ class _Recovery:
                 for leftover in parts.paths.derived.iterdir():  # nothing says any more what these belong to
                     leftover.unlink()
             parts.buckets.take_over(change.txn)
-            self._live_ids = {record.id for record in parts.buckets.all(change.txn).values()}
+            for bucket in parts.buckets.all(change.txn).values():
+                self._unames[bucket.id] = bucket.bucket.uname
+                change.see_serial(bucket.renamed_serial)
             files = _segment_files(parts)
             rows = index.segment_rows(change.txn)
             todo = {
@@ -93,7 +101,8 @@ class _Recovery:
                 todo[number] = SegmentRow(STATE_ACTIVE, -1 & 0xFFFF, 0, 0, 0, _NO_SERIAL)
                 change.set_segment(number, todo[number])
             for number in rows.keys() - files.keys():
-                change.set_segment(number, None)
+                if rows[number].state != STATE_DEAD:
+                    change.set_segment(number, None)
             index.set_meta(change.txn, b"segment", max([index.meta(change.txn, b"segment"), *files]))
         except BaseException:
             change.abort()
@@ -188,20 +197,22 @@ class _Recovery:
             row.state, row.capacity = STATE_SEALED, scan.end + len(TAR_END)
             os.truncate(path, scan.end)
             os.truncate(path, row.capacity)
+            if options.sync:
+                sync_file(path)
         if is_large and row.live <= 0:
-            change.set_segment(number, None)
-            change.finish()
-            path.unlink(missing_ok=True)
-            return None
+            change.end_segment(number)
         change.finish()
         return active
 
     # -- one record --
 
     def _apply(self, change: Change, number: int, segment: Segment, record: Record) -> None:
-        if record.kind in ("segment", "blocks") or record.bucket_id not in self._live_ids:
+        if record.kind in ("segment", "blocks") or record.bucket_id not in self._unames:
             change.see_serial(record.serial)
             return
+        if record.bucket != self._unames[record.bucket_id]:
+            # Whatever its serial: a group that was torn may have one that the renaming got too.
+            record.flags = without_finished_header(record.flags)
         change.see_serial(max(record.serial, record.attributes_serial))
         change.add_live(number, 0, record.serial)
         if record.kind == "object":
@@ -244,7 +255,7 @@ class _Recovery:
     def _apply_pending(self, change: Change, record: Record) -> None:
         pending = change.txn.get(_PENDING + SERIAL_KEY.pack(record.serial), db=self._index.deletions)
         if pending is not None:
-            self._set_attributes(change, record, *U64.unpack_from(pending), *U64.unpack_from(pending, 8), pending[16:])
+            self._set_attributes(change, record, *_PENDING_ROW.unpack_from(pending), pending[_PENDING_ROW.size :])
 
     def _apply_deletion(self, change: Change, number: int, record: Record) -> None:
         key = _scratch_key(record)
@@ -261,19 +272,26 @@ class _Recovery:
         key = _PENDING + SERIAL_KEY.pack(record.serial)
         known = change.txn.get(key, db=self._index.deletions)
         if known is None or U64.unpack_from(known)[0] < record.attributes_serial:
-            value = U64.pack(record.attributes_serial) + U64.pack(record.flags) + record.custom
+            value = _PENDING_ROW.pack(record.attributes_serial, record.flags, *record.chunks) + record.custom
             change.txn.put(key, value, db=self._index.deletions)
-        self._set_attributes(change, record, record.attributes_serial, record.flags, record.custom)
+        self._set_attributes(change, record, record.attributes_serial, record.flags, *record.chunks, record.custom)
 
     def _set_attributes(
-        self, change: Change, record: Record, attributes_serial: int, flags: int, custom: bytes
+        self,
+        change: Change,
+        record: Record,
+        attributes_serial: int,
+        flags: int,
+        count: int,
+        largest: int,
+        custom: bytes,
     ) -> None:
         extent = change.find(record.bucket_id, record.name)
         if extent is None or extent[5] != record.serial:
             return
         row = change.attributes_of(extent[5])
         if row.attributes_serial < attributes_serial:
-            row.attributes_serial, row.custom = attributes_serial, custom
+            row.attributes_serial, row.chunks, row.custom = attributes_serial, (count, largest), custom
             change.set_attributes(extent[5], row)
             change.set_extent(record.bucket_id, record.name, (*extent[:4], flags, extent[5]))
 

@@ -14,7 +14,7 @@ from moss.node.storage.layout import StorePaths
 from moss.node.storage.objects import Buffer
 from moss.node.storage.records import PAX_NAME, SEGMENT_RECORD_BYTES, TAR_BLOCK, TAR_END, Record, RecordCodec
 
-__all__ = ["ActiveSegment", "Scan", "Segment", "Segments", "data_end", "is_sealed", "sync_directory"]
+__all__ = ["ActiveSegment", "Scan", "Segment", "Segments", "data_end", "is_sealed", "sync_directory", "sync_file"]
 
 _IOV_MAX = 1024
 _PAGE_BYTES = 4096
@@ -181,7 +181,12 @@ def write_all(fd: int, buffers: Sequence[Buffer], offset: int) -> int:
 
 
 def sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    sync_file(path, os.O_DIRECTORY)
+
+
+def sync_file(path: Path, flags: int = 0) -> None:
+    """Put a file's contents on stable storage, or a directory's with `os.O_DIRECTORY`."""
+    fd = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(fd)
     finally:

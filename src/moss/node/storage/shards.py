@@ -17,16 +17,18 @@ from typing import Protocol
 from xxhash import xxh3_64_intdigest
 
 from moss.archive.decompression import make_decompressor
+from moss.archive.formats import Format
 from moss.archive.limits import DEFAULT_LIMITS, Limits
 from moss.archive.reader import detect_format
 from moss.archive.tar_parse import Kind
 from moss.archive.tar_parse import Member as TarMember
 from moss.archive.tar_pull import pull_members
-from moss.archive.zip_parse import inflate
+from moss.archive.zip_parse import inflate, read_directory
 from moss.errors import BadArchive, BadRecord, ChecksumMismatch, MemberNotFound, MossError, Unavailable
 from moss.node.storage.layout import Extent
 from moss.node.storage.member_table import Layout, MemberColumns, MemberTable, Packing, member_key
 from moss.node.storage.shard_build import build_table
+from moss.node.storage.shard_contents import ContentsCache, ShardContents, list_contents
 from moss.node.storage.unpacked import Unfinished, UnpackedCache, spooled
 
 __all__ = ["DecodeBudget", "Member", "MemberColumns", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
@@ -36,6 +38,7 @@ MemberExtent = tuple[int, int, int, int, int]
 MemberHit = MemberExtent | bytes | memoryview
 
 _TABLE_KIND = "members"
+_CONTENTS_KIND = "contents"
 _FEED_BYTES = 1 << 20
 
 
@@ -141,6 +144,7 @@ class ShardIndexes:
         self._shards: OrderedDict[int, _Shard] = OrderedDict()
         self._members_kept = 0
         self._building: dict[int, Future[_Shard]] = {}
+        self._contents = ContentsCache(self._limits.tables_members_max)
 
     def resolve(
         self,
@@ -191,17 +195,72 @@ class ShardIndexes:
         return self.resolve(shard, shard_name, members, cname=cname, budget=budget)
 
     def list_members(self, shard: Extent, shard_name: str) -> list[Member]:
-        """List the files of a shard in their order, the first of each name, without leading slash.
+        """List the regular files of a shard in their order, without leading slash; one name may stand there twice.
+
+        Of a TAR that breaks off, the files before the break.
 
         Raises:
-            BadArchive: the shard is damaged, so that the list would not be whole.
+            BadArchive: the shard is no archive, or nothing of it can be read.
         """
-        table = self._shard(shard, shard_name).table
-        if table.layout is Layout.UNLISTED:
-            return [Member(member_key(member.name), member.size) for member, _ in self._pulled(shard, shard_name)]
-        if table.failure is not None:
-            raise table.failure.error(shard_name, shard_name)
-        return [Member(name, table.sizes[row]) for name, row in table.rows.items()]
+        if detect_format(shard_name, self._view(shard)) is Format.ZIP:
+            self._engine.verify(shard)
+            entries = read_directory(self._view(shard), self._limits.archive)
+            return [Member(member_key(entry.name), entry.size) for entry in entries if not entry.is_folder]
+        found = self.contents(shard, shard_name)
+        if found is None:
+            pulled = (member for member, _ in self._pulled(shard, shard_name))
+            return [Member(member_key(member.name), member.size) for member in pulled if member.kind is Kind.FILE]
+        contents, _ = found
+        if contents.failure is not None and not len(contents):
+            raise contents.failure.error(shard_name, shard_name)
+        return [Member(member_key(name), size) for name, size in contents.files()]
+
+    def contents(self, shard: Extent, shard_name: str) -> tuple[ShardContents, memoryview] | None:
+        """Return all that a TAR, compressed or not, holds, and its unpacked bytes; None if those are not kept.
+
+        What is read of the bytes has to be compared with the checksums of the contents.
+
+        Raises:
+            BadArchive: it is no archive, or a ZIP.
+            ChecksumMismatch: the shard is damaged on disk.
+            SegmentGone: locate the shard again.
+        """
+        view, failure = self._view(shard), None
+        archive_format = detect_format(shard_name, view)
+        if archive_format is Format.ZIP:
+            raise BadArchive("a ZIP has no TAR headers")
+        if archive_format is not Format.TAR:
+            found = self._shard(shard, shard_name)
+            if found.table.layout is Layout.UNLISTED:
+                return None
+            failure = found.table.failure
+            if found.unpacked is not None:
+                view = found.unpacked
+        else:
+            found = None
+
+        def make() -> ShardContents:
+            stored = self._stored_contents(shard[5])
+            if stored is not None:
+                return stored
+            if found is None:
+                self._engine.verify(shard)
+            contents = list_contents(view, self._limits.archive)
+            contents.failure = failure or contents.failure
+            with contextlib.suppress(Unavailable):
+                self._engine.put_derived(shard[5], _CONTENTS_KIND, contents.encode())
+            return contents
+
+        return self._contents.get(shard[5], make), view
+
+    def _stored_contents(self, serial: int) -> ShardContents | None:
+        data = self._engine.get_derived(serial, _CONTENTS_KIND)
+        if data is None:
+            return None
+        try:
+            return ShardContents.decode(bytes(data))
+        except BadRecord:
+            return None
 
     def forget(self, serial: int) -> None:
         """Let go of a version that was deleted, and of its unpacked file."""
@@ -209,6 +268,7 @@ class ShardIndexes:
             found = self._shards.pop(serial, None)
             if found is not None:
                 self._members_kept -= len(found.table)
+        self._contents.forget(serial)
         self._cache.drop(self._engine.derived_segment_path(serial))
 
     # -- tables ------------------------------------------------------------------------------------------

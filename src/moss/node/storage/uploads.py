@@ -38,7 +38,7 @@ from moss.node.storage.records import (
 )
 from moss.node.storage.segments import sync_directory, write_all
 
-__all__ = ["Upload"]
+__all__ = ["CommitUpload", "Upload", "payload_offset"]
 
 _WRITE_BYTES = 1 << 20
 _numbers = count(1)
@@ -88,7 +88,7 @@ class Upload:
         self._path: Path | None = None
         self._fd = -1
         self._is_done = False
-        self._payload_offset = _payload_offset(bucket, name, attributes)
+        self._payload_offset = payload_offset(bucket, name, attributes)
 
     @property
     def size(self) -> int:
@@ -270,7 +270,7 @@ class CommitUpload(ObjectOperation):
             os.close(self._fd)
 
 
-def _payload_offset(bucket: Bucket, name: str, attributes: ObjectAttributes) -> int:
+def payload_offset(bucket: Bucket, name: str, attributes: ObjectAttributes) -> int:
     """Return where the payload begins: room for all metadata, a whole number of pages."""
     custom = 4 * sum(len(key) + len(value) + 8 for key, value in attributes.custom.items())
     wanted = LARGE_PAYLOAD_OFFSET - 4096 + 8 * len(name) + custom

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from moss.errors import MalformedAnswer
 from moss.sdk.types import BucketEntry
 
 __all__ = ["ObjectIterator"]
@@ -25,12 +26,25 @@ class ObjectIterator:
     def __aiter__(self) -> "ObjectIterator":
         return self
 
+    async def read_all(self) -> list[BucketEntry]:
+        """All entries that were not iterated over yet."""
+        entries = list(self._entries)
+        self._entries.clear()
+        while not self._is_last:
+            entries += await self._next_page()
+        return entries
+
+    async def _next_page(self) -> list[BucketEntry]:
+        page = await self._list_page(self._uuid, self._token)
+        if page.continuation_token and page.continuation_token == self._token:
+            raise MalformedAnswer(f"the listing does not go on behind {self._token!r}")
+        self._uuid, self._token = page.uuid, page.continuation_token
+        self._is_last = not page.continuation_token
+        return page.entries
+
     async def __anext__(self) -> BucketEntry:
         while not self._entries:
             if self._is_last:
                 raise StopAsyncIteration
-            page = await self._list_page(self._uuid, self._token)
-            self._entries.extend(page.entries)
-            self._uuid, self._token = page.uuid, page.continuation_token
-            self._is_last = not page.continuation_token
+            self._entries.extend(await self._next_page())
         return self._entries.popleft()

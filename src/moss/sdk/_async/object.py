@@ -3,7 +3,10 @@
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from moss.sdk._async.multipart import MultipartUpload
+from moss.sdk._async.object_client import ObjectClient
 from moss.sdk._async.reader import ObjectReader
 from moss.sdk._async.session import RequestClient
 from moss.sdk._async.writer import ObjectWriter
@@ -12,11 +15,10 @@ from moss.sdk.archive_config import ArchiveConfig
 from moss.sdk.blob_download_config import BlobDownloadConfig
 from moss.sdk.namespace import Namespace
 from moss.sdk.obj.object_props import ObjectProps
-from moss.sdk.operations import DIRECT, Request, bucket_query, object_path
+from moss.sdk.operations import DIRECT, Request, action, bucket_query, object_path
 from moss.sdk.provider import Provider
-from moss.sdk.reading import EtlByName, check_range, get_options
+from moss.sdk.reading import EtlByName, check_options, etl_query, get_options
 from moss.sdk.types import BucketModel
-from moss.wire import headers as names
 
 if TYPE_CHECKING:
     from moss.sdk._async.bucket import Bucket
@@ -25,7 +27,6 @@ __all__ = ["Object"]
 
 _HEAD_PROPS = "name,size,checksum,atime,version,copies,custom,location,ec,chunked,last-modified,etag"
 _PROPS = "checksum,atime,version,copies,custom,location"
-_READER_PROPS = "checksum,atime,version,custom"
 
 
 class Object:
@@ -118,6 +119,7 @@ class Object:
         latest: bool = False,
         byte_range: str | None = None,
         direct: bool = False,
+        num_workers: int | None = None,
     ) -> ObjectReader:
         """Make a reader. Nothing is sent before its first read, except with `writer`.
 
@@ -130,31 +132,17 @@ class Object:
             latest: let the cluster check that it has the latest version of a remote object.
             byte_range: `bytes=a-b`, `bytes=a-` or `bytes=-n`.
             direct: ask the target that owns the object, without the gateway.
+            num_workers: read so many ranges at the same time; at least 2.
 
         Raises:
-            ValueError: a malformed range, or one together with a blob download.
+            ValueError: a malformed range, or options that exclude each other.
         """
-        if byte_range is not None:
-            check_range(byte_range)
-            if blob_download_config is not None:
-                raise ValueError("Cannot use both byte range and blob download")
+        check_options(byte_range=byte_range, blob=blob_download_config, etl=etl, num_workers=num_workers)
+        headers = None if blob_download_config is None else blob_download_config.headers()
         query = self._get_query(archive_config, etl, latest)
-        headers = dict(DIRECT)
-        if blob_download_config is not None:
-            headers.update(blob_download_config.headers())
-        if byte_range is not None:
-            headers[names.RANGE] = byte_range
-        session, path, uname = self._session, self._path(), self.uname
-
-        async def build() -> Request:
-            base = None
-            if direct:
-                node = (await session.get_smap()).get_target_for_object(uname)
-                base = f"{node.public_net.direct_url.rstrip('/')}/v1"
-            return Request("GET", path, query, headers, base=base)
-
-        head = Request("HEAD", path, [*self._query(), ("props", _READER_PROPS)], DIRECT)
-        reader = ObjectReader(session, build, head, chunk_size)
+        uname = self.uname if direct else None
+        client = ObjectClient(self._session, self._path(), query, headers, byte_range, uname)
+        reader = ObjectReader(client, chunk_size, num_workers)
         if writer is not None:
             async for piece in reader:
                 writer.write(piece)
@@ -164,10 +152,7 @@ class Object:
         query = self._query()
         if archive_config is not None:
             query += archive_config.query()
-        if etl is not None:
-            parameters: dict[str, str] = {}
-            etl.update_qparams(parameters)
-            query += parameters.items()
+        query += etl_query(etl)
         if latest:
             query.append(("latest-ver", "true"))
         return query
@@ -217,6 +202,93 @@ class Object:
         warnings.warn("use get_writer().set_custom_props", DeprecationWarning, stacklevel=2)
         return await self.get_writer().set_custom_props(custom_metadata, replace_existing)
 
+    def multipart_upload(self) -> MultipartUpload:
+        """An upload in parts; sends nothing before its `create`."""
+        return MultipartUpload(self._session, self._path(), self._query())
+
+    async def copy(self, to_obj: "Object", etl: Any = None, latest: bool = False, sync: bool = False) -> Answer:
+        """Copy the object within the cluster, or store what a transformation makes of it.
+
+        Args:
+            to_obj: the destination, in any bucket; it is overwritten.
+            etl: `ETLConfig` of a transformation.
+            latest: let the cluster check that it has the latest version of a remote object.
+            sync: as `latest`, and remove the object when it was removed remotely.
+
+        Raises:
+            ErrObjNotFound: it does not exist.
+            ErrBckNotFound: the bucket of the destination does not exist.
+        """
+        query = [
+            *self._query(),
+            ("object_to", to_obj.uname),
+            ("latest-ver", _word(latest)),
+            ("synchronize", _word(sync)),
+        ]
+        return await self._session.call(Request("PUT", self._path(), [*query, *etl_query(etl)]))
+
+    async def promote(
+        self,
+        path: str,
+        target_id: str = "",
+        recursive: bool = False,
+        overwrite_dest: bool = False,
+        delete_source: bool = False,
+        src_not_file_share: bool = False,
+    ) -> str:
+        """Store files that the targets see at `path` of their own disks. The object's name is the name of one file,
+        or the prefix of the names of a folder's files.
+
+        Args:
+            path: an absolute path below the folders that the cluster allows.
+            target_id: only this target promotes.
+            recursive: folders below the folder too.
+            overwrite_dest: replace objects that exist.
+            delete_source: remove the files afterwards.
+            src_not_file_share: every target has files of its own there.
+
+        Returns:
+            Id of the job; empty when everything was done at once.
+
+        Raises:
+            AISError: status 404 when there is no such file, 400 when the path is not allowed.
+        """
+        value = {
+            "tid": target_id,
+            "src": str(path),
+            "obj": self._name,
+            "rcr": recursive,
+            "ovw": overwrite_dest,
+            "dls": delete_source,
+            "notshr": src_not_file_share,
+        }
+        return await self._act_on_bucket("promote", str(path), value)
+
+    async def blob_download(
+        self, chunk_size: int | str | None = None, num_workers: int | None = None, latest: bool = False
+    ) -> str:
+        """Let the cluster fetch a remote object in several ranges at once.
+
+        Args:
+            chunk_size: bytes of a range, as number or text (`1MiB`); the cluster chooses without one.
+            num_workers: ranges at the same time; the cluster chooses without one.
+            latest: also when the cluster has another version already.
+
+        Returns:
+            Id of the job; empty when the object is there already.
+        """
+        value: dict[str, Any] = {"latest-ver": latest}
+        if chunk_size:
+            value["chunk-size"] = chunk_size
+        if num_workers:
+            value["num-workers"] = num_workers
+        return await self._act_on_bucket("blob-download", self._name, value)
+
+    async def _act_on_bucket(self, name: str, target: str, value: dict[str, Any]) -> str:
+        path = f"/objects/{quote(self.bucket_name, safe='')}"
+        body = action(name, target=target, value=value)
+        return (await self._session.call(Request("POST", path, self._query(), body=body))).text.strip()
+
     async def delete(self) -> Answer:
         """Delete the object.
 
@@ -234,11 +306,12 @@ class Object:
         query = self._query()
         if archpath:
             query.append(("archpath", archpath))
-        if etl is not None or etl_name:
-            parameters: dict[str, str] = {}
-            (etl or EtlByName(etl_name)).update_qparams(parameters)
-            query += parameters.items()
+        query += etl_query(etl or EtlByName(etl_name))
         return Request("GET", self._path(), query).url(self._session.base_url)
 
     def __repr__(self) -> str:
         return f"Object({self.get_semantic_url()!r})"
+
+
+def _word(flag: bool) -> str:
+    return "true" if flag else "false"

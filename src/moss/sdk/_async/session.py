@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urljoin
 
 from moss.errors import MossError
+from moss.sdk._async.locks import await_unlock, is_cold_get
 from moss.sdk.answers import Answer
 from moss.sdk.batch.buffers import BufferPool
 from moss.sdk.bodies import Body
 from moss.sdk.config import ClientConfig
-from moss.sdk.errors import ConnectFailed, RetriesExhausted, TransportError, compatible
+from moss.sdk.errors import ConnectFailed, ReadTimedOut, RetriesExhausted, TransportError, compatible
 from moss.sdk.operations import Request, error_of
 from moss.sdk.retry import RetryState
 from moss.sdk.retry_config import RetryConfig
@@ -58,7 +59,9 @@ class RequestClient:
 
     @property
     def token(self) -> str | None:
-        return self.config.token
+        """The token of this moment."""
+        token = self.config.token
+        return token() if callable(token) else token
 
     async def call(self, request: Request) -> Answer:
         """Send a request and receive the whole answer. Raises as `open`."""
@@ -88,6 +91,8 @@ class RequestClient:
                 wait_s = state.after_failure(error, monotonic() - started_s)
                 if wait_s is None:
                     raise
+                if isinstance(error, ReadTimedOut) and is_cold_get(request) and await await_unlock(self, request):
+                    wait_s = 0.0
             else:
                 elapsed_s = monotonic() - started_s
                 wait_s = state.after_status(response.status, response.headers.get(names.RETRY_AFTER), elapsed_s)
@@ -115,8 +120,8 @@ class RequestClient:
             **request.headers,
         }
         for _ in range(_REDIRECTS_MAX):
-            if self.config.token and await self._is_of_cluster(split_url(url)[0]):
-                headers[names.AUTHORIZATION] = f"Bearer {self.config.token}"
+            if (token := self.token) and await self._is_of_cluster(split_url(url)[0]):
+                headers[names.AUTHORIZATION] = f"Bearer {token}"
             else:
                 headers.pop(names.AUTHORIZATION, None)
             response = await self.transport.send(request.method, url, headers, body.source, request.length)
@@ -149,8 +154,8 @@ class RequestClient:
         if self._smap is None or refresh:
             url = f"{self.base_url}/daemon?what=smap"
             headers = {names.USER_AGENT: self.config.settings.user_agent}
-            if self.config.token:
-                headers[names.AUTHORIZATION] = f"Bearer {self.config.token}"
+            if token := self.token:
+                headers[names.AUTHORIZATION] = f"Bearer {token}"
             response = await self.transport.send("GET", url, headers)
             content = await response.read()
             if response.status != 200:

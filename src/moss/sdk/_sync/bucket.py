@@ -1,100 +1,43 @@
 # Made by scripts/unasync.py from _async/bucket.py; change that file instead.
 """One bucket."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moss.sdk._sync.iterator import ObjectIterator
-from moss.sdk._sync.object import Object
-from moss.sdk._sync.session import RequestClient
-from moss.sdk.ais_source import AISSource
+from moss.sdk._sync.bucket_jobs import BucketJobs
+from moss.sdk._sync.bucket_listing import BucketListing
+from moss.sdk._sync.object_group import ObjectGroup
 from moss.sdk.answers import Answer
-from moss.sdk.errors import AISError, ErrBckAlreadyExists, ErrBckNotFound, InvalidBckProvider
-from moss.sdk.list_object_flag import ListObjectFlag
-from moss.sdk.listing import find_files, list_value, target_name
-from moss.sdk.namespace import Namespace
-from moss.sdk.obj.object_props import ObjectProps
-from moss.sdk.operations import Request, action, bucket_path, bucket_query
-from moss.sdk.provider import Provider
-from moss.sdk.types import BucketEntry, BucketList, BucketModel
-from moss.wire import headers as names
-from moss.wire.object import decode_list_page
+from moss.sdk.errors import AISError, ErrBckAlreadyExists, ErrBckNotFound
+from moss.sdk.listing import find_files, target_name
+from moss.sdk.multiobj.object_range import ObjectRange
+from moss.sdk.operations import Request, bucket_path
+from moss.sdk.progress import OnProgress, ProgressCounter
+from moss.sdk.transport.blocking_tasks import call_blocking, for_each
+
+if TYPE_CHECKING:
+    from moss.sdk.dataset.dataset_config import DatasetConfig
 
 __all__ = ["Bucket"]
 
+_UPLOADS_AT_A_TIME = 32
+_WHOLE_FILE_BYTES_MAX = 256 * 1024
 
-class Bucket(AISSource):
+
+class Bucket(BucketListing, BucketJobs):
     """One bucket. Making one sends nothing, and says nothing about its existence.
+
+    Args:
+        name: the bucket's name.
+        client: the way to the cluster.
+        provider: who keeps it.
+        namespace: where the name is looked up; None is the global one.
 
     Raises:
         InvalidBckProvider: unknown provider.
     """
-
-    def __init__(
-        self,
-        name: str,
-        client: RequestClient | None = None,
-        provider: Provider | str = Provider.AIS,
-        namespace: Namespace | None = None,
-    ) -> None:
-        self._session, self._name = client, name
-        self._provider, self._namespace = Provider.parse(provider), namespace
-
-    @property
-    def client(self) -> RequestClient:
-        """The way to the cluster; can be set."""
-        if self._session is None:
-            raise ValueError("Bucket requires a client to use functions")
-        return self._session
-
-    @client.setter
-    def client(self, client: RequestClient) -> None:
-        self._session = client
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def provider(self) -> Provider:
-        return self._provider
-
-    @property
-    def namespace(self) -> Namespace | None:
-        return self._namespace
-
-    @property
-    def qparam(self) -> dict[str, str]:
-        """Query parameters that go with the bucket's name."""
-        return dict(self._query())
-
-    def _query(self) -> list[tuple[str, str]]:
-        return bucket_query(self._provider, self._namespace)
-
-    def as_model(self) -> BucketModel:
-        return BucketModel(self._name, self._provider.value, self._namespace)
-
-    def get_path(self) -> str:
-        """`<provider>/@<uuid>#<namespace>/<name>/`."""
-        return self.as_model().get_path()
-
-    def verify_cloud_bucket(self) -> None:
-        """Raise InvalidBckProvider unless the bucket is remote."""
-        if self._provider is Provider.AIS:
-            raise InvalidBckProvider(self._provider)
-
-    def _require_ais(self) -> None:
-        if self._provider is not Provider.AIS:
-            raise InvalidBckProvider(self._provider)
-
-    def make_request(
-        self, method: str, action_name: str, value: Any = None, params: Any = None, name: str = ""
-    ) -> Answer:
-        """Send an action on the bucket by hand."""
-        query = self._query() if params is None else list(params.items())
-        body = action(action_name, target=name, value=value)
-        return self.client.call(Request(method.upper(), bucket_path(self._name), query, body=body))
 
     def create(self, exist_ok: bool = False) -> "Bucket":
         """Create the bucket.
@@ -133,103 +76,21 @@ class Bucket(AISSource):
         """
         return self.client.call(Request("HEAD", bucket_path(self._name), self._query()))
 
-    def list_objects(
+    def objects(
         self,
-        prefix: str = "",
-        props: str = "",
-        page_size: int = 0,
-        uuid: str = "",
-        continuation_token: str = "",
-        flags: Sequence[ListObjectFlag] | None = None,
-        target: str = "",
-        inventory_name: str = "",
-        start_after: str = "",
-    ) -> BucketList:
-        """List one page, in byte order of the names.
+        obj_names: Iterable[str] | None = None,
+        obj_range: ObjectRange | None = None,
+        obj_template: str | None = None,
+    ) -> ObjectGroup:
+        """Select objects of the bucket; sends nothing.
 
         Args:
-            props: comma list of `name,size,atime,version,checksum,cached,status,copies,ec,custom,location`.
-            page_size: entries; 0 leaves it to the server.
-            uuid, continuation_token: of the page before.
-            start_after: list names behind this one (`ais` buckets only).
+            obj_names, obj_range, obj_template: exactly one of them.
 
         Raises:
-            ErrBckNotFound: the bucket does not exist.
-            NotImplementedError: `start_after` on a cloud bucket.
+            ValueError: none or several of them, or an empty one.
         """
-        if start_after and self._provider is not Provider.AIS:
-            raise NotImplementedError("start_after is not supported for remote buckets")
-        headers = {names.ACCEPT: names.MSGPACK}
-        flags = list(flags or ())
-        if inventory_name:
-            headers["Ais-Inv-Name"] = inventory_name
-            flags.append(ListObjectFlag.NBI)
-        value = list_value(
-            prefix=prefix, props=props, page_size=page_size, uuid=uuid, token=continuation_token, flags=flags,
-            target=target, start_after=start_after,
-        )  # fmt: skip
-        body = action("list", value=value)
-        answer = self.client.call(Request("GET", bucket_path(self._name), self._query(), headers, body))
-        page = decode_list_page(answer.content, answer.headers.get(names.CONTENT_TYPE, ""))
-        listed = BucketList.of_wire(page)
-        for entry in listed.entries:
-            entry.object = self.object(entry.name)
-        return listed
-
-    def list_objects_iter(
-        self,
-        prefix: str = "",
-        props: str = "",
-        page_size: int = 0,
-        flags: Sequence[ListObjectFlag] | None = None,
-        target: str = "",
-        inventory_name: str = "",
-        start_after: str = "",
-    ) -> ObjectIterator:
-        """Iterate over a listing; pages are asked for as they are needed. Arguments as in `list_objects`."""
-        if start_after and self._provider is not Provider.AIS:
-            raise NotImplementedError("start_after is not supported for remote buckets")
-
-        def list_page(uuid: str, token: str) -> BucketList:
-            after = "" if token else start_after
-            return self.list_objects(prefix, props, page_size, uuid, token, flags, target, inventory_name, after)
-
-        return ObjectIterator(list_page)
-
-    def list_all_objects(
-        self,
-        prefix: str = "",
-        props: str = "",
-        page_size: int = 0,
-        flags: Sequence[ListObjectFlag] | None = None,
-        target: str = "",
-        inventory_name: str = "",
-        start_after: str = "",
-    ) -> list[BucketEntry]:
-        """List everything. Arguments as in `list_objects`."""
-        pages = self.list_objects_iter(prefix, props, page_size, flags, target, inventory_name, start_after)
-        return [entry for entry in pages]
-
-    def list_all_objects_iter(
-        self, prefix: str = "", props: str = "name,size", start_after: str = ""
-    ) -> Iterator[Object]:
-        """Iterate over all objects, with what was listed in their `props_cached`."""
-        for entry in self.list_objects_iter(prefix, props, start_after=start_after):
-            yield self.object(entry.name, entry.generate_object_props())
-
-    def list_urls(self, prefix: str = "", etl: Any = None, *, etl_name: str | None = None) -> Iterator[str]:
-        """Iterate over the HTTP URLs of all objects."""
-        for entry in self.list_objects_iter(prefix, "name"):
-            yield entry.object.get_url(etl=etl, etl_name=etl_name)
-
-    def list_archive(
-        self, archive_obj_name: str, include_archive_obj: bool = False, props: str = "", page_size: int = 0
-    ) -> list[BucketEntry]:
-        """List the members of an archive; their names are `<object>/<member>`."""
-        entries = self.list_all_objects(archive_obj_name, props, page_size, [ListObjectFlag.ARCH_DIR])
-        if include_archive_obj:
-            return entries
-        return [entry for entry in entries if entry.name != archive_obj_name]
+        return ObjectGroup(self, obj_names, obj_range, obj_template)
 
     def put_files(
         self,
@@ -241,8 +102,11 @@ class Bucket(AISSource):
         recursive: bool = False,
         dry_run: bool = False,
         verbose: bool = True,
+        *,
+        num_workers: int = _UPLOADS_AT_A_TIME,
+        progress: OnProgress | None = None,
     ) -> list[str]:
-        """Store the files of a folder.
+        """Store the files of a folder, several at a time.
 
         Args:
             prefix_filter, pattern: beginning and shell pattern of the names of files to store.
@@ -251,24 +115,63 @@ class Bucket(AISSource):
             recursive: files of sub-folders too.
             dry_run: store nothing.
             verbose: accepted for compatibility; nothing is printed.
+            num_workers: files that are sent at the same time.
+            progress: called after each file; see `moss.sdk.progress`.
 
         Returns:
-            Names of the objects, in the order they were stored.
+            Names of the objects, in the order of the paths of the files.
 
         Raises:
-            ValueError: `path` is no folder.
+            ValueError: `path` is no folder, or two files would get one name.
+            AISError: the cluster refused a file; no further ones are begun.
         """
-        stored = []
-        for file, relative in find_files(path, prefix_filter, pattern, recursive=recursive):
-            name = target_name(relative, basename=basename, prepend=prepend)
-            if not dry_run:
-                self.object(name).put_file(file)
-            stored.append(name)
+        files = call_blocking(find_files, path, prefix_filter, pattern, recursive)
+        stored = [target_name(relative, basename=basename, prepend=prepend) for _, relative in files]
+        if len(set(stored)) != len(stored):
+            twice = next(name for name, count in Counter(stored).items() if count > 1)
+            raise ValueError(f"several files would become object {twice!r}")
+        if dry_run:
+            return stored
+        sizes = [file.stat().st_size for file, _ in files] if progress else []
+        counter = ProgressCounter(progress, len(files), sum(sizes))
+
+        def put(index: int) -> None:
+            file, name = files[index][0], stored[index]
+            size = file.stat().st_size
+            writer = self.object(name).get_writer()
+            # One write to the socket for a small file, which can be sent again after a failure.
+            if size <= _WHOLE_FILE_BYTES_MAX:
+                writer.put_content(call_blocking(file.read_bytes))
+            else:
+                writer.put_file(file)
+            counter.add(name, size)
+
+        for_each(put, range(len(files)), num_workers)
         return stored
 
-    def object(self, obj_name: str, props: ObjectProps | None = None) -> Object:
-        """Name an object of the bucket; sends nothing."""
-        return Object(self._session, self, obj_name, props)  # type: ignore[arg-type]
+    def write_dataset(self, config: "DatasetConfig", skip_missing: bool = True, **kwargs: Any) -> list[str]:
+        """Write a data set into the bucket as TAR shards, without files in between.
+
+        Args:
+            config: which files make a sample.
+            skip_missing: leave out samples that lack a part.
+            kwargs: `pattern`, `maxcount`, `maxsize`, `start_shard` as for `DatasetConfig.shards`; `post`, called with
+                the name of each shard that is stored.
+
+        Returns:
+            The names of the shards.
+
+        Raises:
+            ValueError: as for `DatasetConfig.shards`.
+        """
+        post = kwargs.pop("post", None)
+        stored = []
+        for name, pieces in config.shards(skip_missing, **kwargs):
+            self.object(name).get_writer().put_content(pieces)
+            stored.append(name)
+            if post is not None:
+                post(name)
+        return stored
 
     def exists(self) -> bool:
         """Whether the bucket exists."""
@@ -279,6 +182,3 @@ class Bucket(AISSource):
                 return False
             raise
         return True
-
-    def __repr__(self) -> str:
-        return f"Bucket({self._provider}://{self._name})"

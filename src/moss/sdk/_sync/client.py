@@ -3,11 +3,12 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moss.sdk._sync.batch import Batch
 from moss.sdk._sync.bucket import Bucket
 from moss.sdk._sync.cluster import Cluster
+from moss.sdk._sync.job import Job
 from moss.sdk._sync.object import Object
 from moss.sdk._sync.session import RequestClient
 from moss.sdk.config import resolve_config
@@ -17,6 +18,10 @@ from moss.sdk.namespace import Namespace
 from moss.sdk.provider import Provider
 from moss.sdk.retry_config import RetryConfig
 from moss.sdk.utils import parse_url
+
+if TYPE_CHECKING:
+    from moss.sdk._sync.dsort import Dsort
+    from moss.sdk._sync.etl import Etl
 
 __all__ = ["Client"]
 
@@ -35,7 +40,8 @@ class Client:
         timeout: seconds, or `(connect, read)`; 0 means no limit; None takes `AIS_CONNECT_TIMEOUT` and
             `AIS_READ_TIMEOUT`, then `(3, 20)`.
         retry_config: the retry policy.
-        token: sent to nodes of the cluster only; None takes `AIS_AUTHN_TOKEN`.
+        token: sent to nodes of the cluster only; a function is asked for it before each request, so that it can be
+            renewed; None takes `AIS_AUTHN_TOKEN`.
         max_pool_size: idle connections kept for each node; None takes `AIS_MAX_CONN_POOL`, then 10.
         retry: `urllib3.Retry` for retries after error statuses; same as `RetryConfig(http_retry=…)`.
 
@@ -61,7 +67,7 @@ class Client:
             retry, retry_config = retry_config, None
             if isinstance(max_pool_size, str):
                 token, max_pool_size = max_pool_size, None
-        if retry is None and token is not None and not isinstance(token, str):
+        if retry is None and token is not None and not isinstance(token, str) and not callable(token):
             retry, token = token, max_pool_size if isinstance(max_pool_size, str) else None
             max_pool_size = None if isinstance(max_pool_size, str) else max_pool_size
         self.retry_config = retry_config if retry_config is not None else RetryConfig.default()
@@ -98,6 +104,37 @@ class Client:
     def cluster(self) -> Cluster:
         """The cluster as a whole."""
         return Cluster(self._session)
+
+    def job(self, job_id: str | list[str] = "", job_kind: str = "") -> Job:
+        """Name a job, or all of a kind; sends nothing.
+
+        Args:
+            job_id: an id, or the list of one id that starting a multi-object job returned.
+
+        Raises:
+            ValueError: a list of several ids; make a job of each.
+        """
+        if isinstance(job_id, list):
+            if len(job_id) != 1:
+                raise ValueError(f"expected one job id, found {len(job_id)}")
+            job_id = job_id[0]
+        return Job(self._session, job_id, job_kind)
+
+    def etl(self, etl_name: str) -> "Etl":
+        """Name a transformation; sends nothing.
+
+        Raises:
+            ValueError: the name is not one that a transformation can have.
+        """
+        from moss.sdk._sync.etl import Etl
+
+        return Etl(self._session, etl_name)
+
+    def dsort(self, dsort_id: str = "") -> "Dsort":
+        """Name a distributed sort; sends nothing."""
+        from moss.sdk._sync.dsort import Dsort
+
+        return Dsort(self._session, dsort_id)
 
     def get_object_from_url(self, url: str) -> Object:
         """Name an object by `provider://bucket/name`.

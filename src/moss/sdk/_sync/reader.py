@@ -1,16 +1,18 @@
 # Made by scripts/unasync.py from _async/reader.py; change that file instead.
 """Reading one object."""
 
-from collections.abc import Iterator, Callable
+from collections.abc import Iterator
 from typing import Any
 
-from moss.sdk._sync.session import RequestClient
+from moss.sdk._sync.object_client import ObjectClient
+from moss.sdk._sync.parallel import ParallelContentIterProvider
+from moss.sdk._sync.resumable import ResumableStream
 from moss.sdk._sync.stream import RawStream
 from moss.sdk.const import DEFAULT_CHUNK_SIZE
 from moss.sdk.errors import ConnectionLost, compatible
+from moss.sdk.obj.content_iterator.buffer import ParallelBuffer
+from moss.sdk.obj.obj_file.object_file import ObjectFileReader
 from moss.sdk.obj.object_attributes import ObjectAttributes
-from moss.sdk.operations import Request
-from moss.sdk.transport.blocking import Response
 
 __all__ = ["ObjectReader"]
 
@@ -19,30 +21,24 @@ class ObjectReader:
     """Reads one object, as often as wanted; nothing is sent before the first read.
 
     Args:
-        session: the way to the cluster.
-        build: makes the GET request; it may raise ValueError for options that exclude each other.
-        head: makes the HEAD request for `attributes`.
-        chunk_size: bytes of the pieces of an iteration.
-        response: an answer that is already open, used by the first read.
+        object_client: the requests of the object.
+        chunk_size: bytes of the pieces of an iteration; 32 KiB without one.
+        num_workers: read so many ranges at the same time; None reads one stream.
     """
 
     def __init__(
-        self,
-        session: RequestClient,
-        build: Callable[[], Any],
-        head: Request,
-        chunk_size: int | None = None,
-        response: Response | None = None,
+        self, object_client: ObjectClient, chunk_size: int | None = None, num_workers: int | None = None
     ) -> None:
-        self._session, self._build, self._head = session, build, head
-        self._chunk_size = chunk_size or DEFAULT_CHUNK_SIZE
-        self._response = response
-        self._attributes = None if response is None else ObjectAttributes(response.headers)
+        self._client, self._chunk_size = object_client, chunk_size or DEFAULT_CHUNK_SIZE
+        self._parallel = None
+        if num_workers is not None:
+            self._parallel = ParallelContentIterProvider(object_client, chunk_size, num_workers)
+        self._response: Any = None
+        self._attributes: ObjectAttributes | None = None
 
     def head(self) -> ObjectAttributes:
         """Ask for the attributes, always anew."""
-        answer = self._session.call(self._head)
-        self._attributes = ObjectAttributes(answer.headers)
+        self._attributes = self._client.head()
         return self._attributes
 
     @property
@@ -50,11 +46,10 @@ class ObjectReader:
         """The attributes: of the last answer if there was one, else asked for."""
         return self._attributes if self._attributes is not None else self.head()
 
-    def _open(self) -> Response:
+    def _open(self) -> Any:
         response, self._response = self._response, None
         if response is None:
-            request = self._build()
-            response = self._session.open(request)
+            response = (self._client if self._parallel is None else self._parallel).open()
         self._attributes = ObjectAttributes(response.headers)
         return response
 
@@ -63,23 +58,29 @@ class ObjectReader:
         if self._response is None:
             self._response = self._open()
 
-    def read_all(self, *, verify_checksum: bool = False) -> bytes:
+    def read_all(self, *, verify_checksum: bool = False) -> bytes | ParallelBuffer:
         """Read the whole object (or member, or range).
 
         Args:
             verify_checksum: compare the bytes with the checksum of the answer, where there is one of a known type.
+
+        Returns:
+            Bytes; with `num_workers` a `ParallelBuffer`, which can be used like bytes.
 
         Raises:
             ErrObjNotFound: it does not exist.
             ConnectionLost: fewer bytes than declared were received.
             ChecksumMismatch: with `verify_checksum`.
         """
+        if self._parallel is not None:
+            content = self._parallel.read_all()
+            if verify_checksum:
+                _verify(self.head(), content, self._client.path)
+            return content
         response = self._open()
         content = response.read()
         if verify_checksum and response.status == 200:
-            from moss.sdk.checksums import verify
-
-            verify(response.headers, content, response.url)
+            _verify(response.headers, content, response.url)
         return content
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
@@ -104,6 +105,25 @@ class ObjectReader:
         """Open the undecoded stream; the caller closes it."""
         return RawStream(self._open())
 
+    def as_file(self, buffer_size: int | None = None, max_resume: int = 5) -> ObjectFileReader:
+        """Read the object like a file. Nothing is sent before its first read.
+
+        Broken connections are resumed where they broke. The file can seek, by ranges, unless it is a selection of
+        members, the result of a transformation, or a range that counts from the end.
+
+        Args:
+            buffer_size: bytes that are received ahead.
+            max_resume: how often reading may be resumed in one pass over the object.
+
+        Raises:
+            ValueError: `max_resume` is negative.
+        """
+        if max_resume < 0:
+            raise ValueError(f"max_resume must not be negative, found {max_resume}")
+        response, self._response = self._response, None
+        source = self._client if self._parallel is None else self._parallel
+        return ObjectFileReader(ResumableStream(source, max_resume, response), buffer_size)
+
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the content in pieces of `chunk_size` bytes; every iteration is a new GET."""
         stream = self.raw()
@@ -112,3 +132,9 @@ class ObjectReader:
                 yield piece
         finally:
             stream.close()
+
+
+def _verify(headers: Any, content: bytes | bytearray, name: str) -> None:
+    from moss.sdk.checksums import verify
+
+    verify(headers, content, name)

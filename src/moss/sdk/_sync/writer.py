@@ -8,6 +8,7 @@ from typing import Any
 
 from moss.sdk._sync.session import RequestClient
 from moss.sdk.answers import Answer
+from moss.sdk.obj.obj_file.object_file import ObjectFileWriter
 from moss.sdk.operations import DIRECT, Request, action
 from moss.sdk.utils import validate_file
 from moss.wire import headers as names
@@ -73,6 +74,8 @@ class ObjectWriter:
         Returns:
             The handle for the next step; empty after the last one.
         """
+        if flush and content:  # The last step carries nothing.
+            handle, content = self.append_content(content, handle), b""
         kind = "flush" if flush else "append"
         query = [*self._query, ("append_type", kind), ("append_handle", handle)]
         answer = self._session.call(Request("PUT", self._path, query, body=bytes(content), is_idempotent=False))
@@ -83,6 +86,26 @@ class ObjectWriter:
         query = [*self._query, ("set-new-custom", "true")] if replace_existing else self._query
         body = action("", value=dict(custom_metadata))
         return self._session.call(Request("PATCH", self._path, query, body=body))
+
+    def as_file(self, mode: str = "a") -> ObjectFileWriter:
+        """Write the object like a binary file. Nothing is sent before 8 MiB were written, or the file is closed.
+
+        Args:
+            mode: `w` replaces the object when the file is closed, `a` appends to it.
+
+        Raises:
+            ValueError: another mode.
+        """
+        if mode not in ("w", "a"):
+            raise ValueError(f"mode must be 'w' or 'a', found {mode!r}")
+        from moss.sdk._sync.multipart import MultipartUpload
+        from moss.sdk._sync.upload import UploadStream
+
+        if any(name == "partNumber" for name, _ in self._query):
+            # One part of an upload: it is sent as a whole, and a part that is sent again replaces the first.
+            return ObjectFileWriter(UploadStream(self, None, False), mode)
+        upload = MultipartUpload(self._session, self._path, self._query)
+        return ObjectFileWriter(UploadStream(self, upload, mode == "a"), mode)
 
 
 def _length_of(content: Any) -> int | None:

@@ -25,6 +25,7 @@ from moss.sdk.transport.http1 import (
     parse_head,
     split_url,
 )
+from moss.sdk.transport.memory import LARGE_BYTES_MIN, prefer_large_pages
 
 __all__ = ["Response", "Transport", "monotonic", "sleep"]
 
@@ -206,13 +207,14 @@ class Response:
 
     def read(self) -> bytes:
         """Receive the rest of the body."""
-        # BytesIO gives its memory away as bytes without a copy, and grows without touching it again.
-        content = io.BytesIO()
+        # BytesIO gives its memory away as bytes without a copy. It takes over zeros that nobody else holds; memory of
+        # that kind comes from the system as it is touched, so that each page is written once.
+        content = io.BytesIO(bytes(self._remaining or 0))
         if self._remaining:
             size = self._remaining
-            content.seek(size - 1)
-            content.write(b"\0")
             with content.getbuffer() as view:
+                if size >= LARGE_BYTES_MIN:
+                    prefer_large_pages(view)
                 position = 0
                 while position < size:
                     position += self.receive_into(view[position:])

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ __all__ = ["ChunkedDecoder", "Headers", "Origin", "Settings", "build_head", "los
 
 HEAD_BYTES_MAX = 256 * 1024
 _CHUNK_LINE_BYTES_MAX = 16 * 1024
+_SCHEME_CHARACTERS_MAX = len("https://")
 
 Body = bytes | bytearray | memoryview | BinaryIO | Iterator[bytes] | AsyncIterator[bytes] | None
 
@@ -34,12 +36,20 @@ def split_url(url: str) -> tuple[Origin, str]:
     Raises:
         ValueError: no `http` or `https` URL with a host.
     """
+    start = url.find("/", _SCHEME_CHARACTERS_MAX)
+    if start > 0 and "#" not in url and "?" not in url[:start]:
+        return _origin(url[:start]), url[start:]
     parts = urlsplit(url)
+    origin = _origin(f"{parts.scheme}://{parts.netloc}")
+    return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+@lru_cache(maxsize=1024)
+def _origin(base: str) -> Origin:
+    parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"expected an absolute http or https URL, found {url!r}")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Origin(parts.scheme, parts.hostname, port), target
+        raise ValueError(f"expected an absolute http or https URL, found {base!r}")
+    return Origin(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
 
 
 @dataclass(frozen=True)

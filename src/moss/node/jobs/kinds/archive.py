@@ -1,17 +1,19 @@
 """Kind `archive`: many objects into one archive object. Source: spec/rest-data.md 7.4."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moss.archive.formats import Format
-from moss.archive.reader import Kind, read_members
-from moss.archive.writer import Framer, make_framer
-from moss.errors import MossError, NotFound, ObjectNotFound
+from moss.errors import CorruptData, NotFound, ObjectChanged, ObjectNotFound, SegmentGone
 from moss.naming.bucket import Bucket
+from moss.node.archiving import ArchiveUpload, existing_archive
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.job import Job
 from moss.node.jobs.selection import Selection
+from moss.node.storage.objects import NO_ATTRIBUTES, ObjectAttributes
+
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ArchivePlan:
         has_base_names: members are called by the last part of their name only.
         appends: an archive that exists keeps its members.
         skips_missing: objects that are missing or unreadable are left out.
+        attributes: of the archive object.
     """
 
     source: Bucket
@@ -36,6 +39,7 @@ class ArchivePlan:
     appends: bool = False
     skips_missing: bool = False
     is_recursive: bool = True
+    attributes: ObjectAttributes = NO_ATTRIBUTES
 
     def member_name(self, name: str) -> str:
         if self.has_base_names:
@@ -44,69 +48,77 @@ class ArchivePlan:
 
 
 def make_archive(plan: ArchivePlan, engine: Any) -> Callable[[Job], None]:
-    """Return the work of one archive job. The object appears whole or not at all."""
+    """Return the work of one archive job. The object appears whole or not at all.
+
+    An archive that is to grow and is changed by somebody else meanwhile is made again from what it is then.
+    """
 
     def work(job: Job) -> None:
-        upload = engine.begin_upload(plan.destination, plan.name)
-        framer = make_framer(plan.format)
-        try:
-            if plan.appends:
-                _keep_members(plan, engine, framer, upload)
-            count = 0
-            for name in plan.selection.iterate(engine, plan.source, is_recursive=plan.is_recursive):
-                job.check()
-                count += _add_object(plan, engine, name, framer, upload, job)
-            if not count and not plan.appends:
-                raise NotFound(f"nothing to archive: no matching objects in {plan.source.cname} do exist")
-            _write(upload, framer.finish())
-            upload.commit().result()
-        except BaseException:
-            upload.abort()
-            raise
+        for attempt in range(_TRIES):
+            counted = _Counted(job)
+            try:
+                _make_once(plan, engine, counted)
+                return
+            except (ObjectChanged, SegmentGone):
+                if attempt == _TRIES - 1:
+                    raise
+                counted.take_back()
 
     return work
 
 
-def _add_object(plan: ArchivePlan, engine: Any, name: str, framer: Framer, upload: Any, job: Job) -> int:
-    """Add one object; returns how many members that gave."""
+class _Counted:
+    """What one try has counted in a job."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.objects, self._bytes = job, 0, 0
+
+    def add(self, size: int) -> None:
+        self.objects += 1
+        self._bytes += size
+        self.job.count(1, size)
+
+    def take_back(self) -> None:
+        self.job.count(-self.objects, -self._bytes)
+
+
+def _make_once(plan: ArchivePlan, engine: Any, counted: _Counted) -> None:
+    existing = existing_archive(engine, plan.destination, plan.name)
+    attributes = plan.attributes
+    if existing is not None:
+        # The version string of what is replaced stays (spec/rest-data.md 7.3, recorded).
+        attributes = replace(attributes, versioning=False)
+    if plan.appends:
+        attributes = replace(attributes, replaces=existing.serial if existing else 0)
+    with ArchiveUpload(engine, plan.destination, plan.name, plan.format, attributes) as archive:
+        if plan.appends and existing is not None:
+            archive.keep(existing)
+        for name in plan.selection.iterate(engine, plan.source, is_recursive=plan.is_recursive):
+            counted.job.check()
+            _add_object(plan, engine, name, archive, counted)
+        if not counted.objects and not (plan.appends and existing is not None):
+            raise NotFound(f"nothing to archive: no matching objects in {plan.source.cname} do exist")
+        archive.commit().result()
+
+
+def _add_object(plan: ArchivePlan, engine: Any, name: str, archive: ArchiveUpload, counted: _Counted) -> None:
+    """Add one object, if it is there and can be read."""
     try:
         record = engine.head(plan.source, name)
     except ObjectNotFound as error:
         if plan.selection.is_list and not plan.skips_missing:
             raise
         if plan.selection.is_list:
-            job.add_error(error.message)
-        return 0
-    pieces = verified_pieces(engine, record.extent, plan.source.cname_of(name))
-    try:
-        first = next(pieces, None)
-    except MossError as error:
-        if not plan.skips_missing:
-            raise
-        job.add_error(error.message)
-        return 0
-    _write(upload, framer.begin(plan.member_name(name), record.size))
-    while first is not None:
-        _write(upload, framer.data(first))
-        first = next(pieces, None)
-    _write(upload, framer.end())
-    job.count(1, record.size)
-    return 1
-
-
-def _keep_members(plan: ArchivePlan, engine: Any, framer: Framer, upload: Any) -> None:
-    """Carry the regular files of the existing archive over."""
-    try:
-        shard = engine.read(plan.destination, plan.name)
-    except ObjectNotFound:
+            counted.job.add_error(error.message)
         return
-    for member, payload in read_members(shard, plan.format):
-        if member.kind is Kind.FILE:
-            _write(upload, framer.begin(member.name, member.size))
-            _write(upload, framer.data(payload))
-            _write(upload, framer.end())
-
-
-def _write(upload: Any, buffers: list[Any]) -> None:
-    for buffer in buffers:
-        upload.write(buffer)
+    cname = plan.source.cname_of(name)
+    if plan.skips_missing:
+        # Once its header is written an object cannot be left out any more: read it through before.
+        try:
+            for _ in verified_pieces(engine, record.extent, cname):
+                pass
+        except CorruptData as error:
+            counted.job.add_error(error.message)
+            return
+    archive.add(plan.member_name(name), record.size, verified_pieces(engine, record.extent, cname))
+    counted.add(record.size)

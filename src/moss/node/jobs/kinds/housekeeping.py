@@ -3,16 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from moss.naming.bucket import Bucket
+from moss.node.config.values import parse_size_text
 from moss.node.jobs.job import Job
+from moss.node.jobs.kinds.rechunk import RechunkPlan, rechunk_objects
+from moss.node.jobs.selection import parse_selection
 
 _PAGE = 1000
+# Of a bucket that names no size; what new buckets are given.
+_CHUNK_BYTES = 1 << 30
 
 
 def work_of(kind: str, engine: Any, bucket: Bucket | None) -> Callable[[Job], None]:
     """Return what a job of this kind does."""
     if kind == "cleanup-store":
         return lambda job: _clean_up(engine, job)
+    if kind == "rechunk" and bucket is not None:
+        return rechunk_objects(engine, _rechunk_plan(engine, bucket))
     if bucket is not None:
         return lambda job: _walk(engine, bucket, job)
     # Nothing is evicted from a store that is not a cache of another one.
@@ -25,13 +34,23 @@ def _clean_up(engine: Any, job: Job) -> None:
     engine.compact()
 
 
+def _rechunk_plan(engine: Any, bucket: Bucket) -> RechunkPlan:
+    """Cut objects as the bucket's own properties say."""
+    props = msgspec.json.decode(engine.get_bucket(bucket).props or b"{}")
+    chunks = props.get("chunks", {})
+    return RechunkPlan(
+        bucket=bucket,
+        selection=parse_selection({}),
+        chunk_bytes=parse_size_text(chunks.get("chunk_size", "")) or _CHUNK_BYTES,
+        limit_bytes=parse_size_text(chunks.get("objsize_limit", "")),
+        has_versions=props.get("versioning", {}).get("enabled", True),
+    )
+
+
 def _walk(engine: Any, bucket: Bucket, job: Job) -> None:
     """Read the metadata of every object, which also brings the index into memory."""
     after = ""
-    while True:
+    while page := engine.list_objects(bucket, start_after=after, limit=_PAGE):
         job.check()
-        page = engine.list_objects(bucket, prefix="", start_after=after, limit=_PAGE)
         job.count(len(page), sum(record.size for record in page))
-        if len(page) < _PAGE:
-            return
         after = page[-1].name

@@ -1,5 +1,6 @@
 """Making an archive of objects: the request of the job. Source: spec/rest-data.md 7.4."""
 
+from dataclasses import replace
 from typing import Any
 
 from moss.archive.formats import format_of_name, parse_mime
@@ -8,10 +9,12 @@ from moss.naming.bucket import Bucket, is_valid_object_name, validate_bucket_nam
 from moss.node.jobs.kinds.archive import ArchivePlan, make_archive
 from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import id_answer, lower_keys
-from moss.node.server.bucket_rules import check_access
+from moss.node.server.bucket_rules import check_access, decode_rules
 from moss.node.server.gateway.jobs import bucket_from_json
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
 from moss.node.server.http import Response
+from moss.node.server.target.member_put import UnknownExtension
+from moss.node.storage.objects import ObjectAttributes
 from moss.units import quote
 
 _EXTENSIONS = (".tar.lz4", ".tar.gz", ".tar", ".tgz", ".zip")
@@ -23,17 +26,15 @@ _FLAGS = {
 }
 
 
-class UnknownExtension(InvalidRequest):
-    """An archive's name that does not say its format."""
-
-    code = "unknown-extension"
-
-
 def start(node: Any, source: Bucket, value: Any) -> Response:
     """Start the job and answer its id."""
     check_bucket(node, source)
     plan = parse_plan(source, value)
-    check_access(check_bucket(node, plan.destination), "PUT")
+    destination = check_bucket(node, plan.destination)
+    check_access(destination, "PUT")
+    rules = decode_rules(destination.props)
+    attributes = ObjectAttributes(checksum_type=rules.checksum.type, versioning=rules.versioning.enabled)
+    plan = replace(plan, attributes=attributes)
     job = node.jobs.start(
         "archive",
         make_archive(plan, node.engine),
@@ -93,6 +94,3 @@ def _format_of(name: str, mime: Any) -> Any:
         parse_mime(mime)
         raise InvalidRequest(f'mime mismatch {quote(mime)} vs "{extension}"')
     return found
-
-
-ROUTES: list[Any] = []

@@ -1,8 +1,8 @@
 """GetBatch at the gateway face: check everything, admit, and redirect to the target (or serve at once).
 
-    client ──GET body──► gateway   checks 1–8 of spec/getbatch.md 2.3, admission
-    client ◄──307──────  gateway   Location names job, work item and number of targets
-    client ──GET body──► target    `moss.node.server.target.batch`
+client ──GET body──► gateway   checks 1–8 of spec/getbatch.md 2.3, admission
+client ◄──307──────  gateway   Location names job, work item and number of targets
+client ──GET body──► target    `moss.node.server.target.batch`
 """
 
 import asyncio

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from moss.errors import BucketNotFound, InvalidBody, InvalidRequest, Unsupported
+from moss.errors import BucketNotFound, InvalidBody, InvalidRequest
 from moss.naming.bucket import Bucket, parse_namespace, parse_provider
 from moss.node.server.answers import (
     MESSAGE_BYTES_MAX,
@@ -17,19 +17,13 @@ from moss.node.server.answers import (
     read_action,
 )
 from moss.node.server.bucket_rules import bucket_id
-from moss.node.server.gateway import archive, listing, multiobject, shard_index, summary
-from moss.node.server.gateway.lookup import NotRemote, check_bucket, query_bucket, too_short
+from moss.node.server.gateway import archive, bucket_jobs, listing, multiobject, remotes, shard_index, summary
+from moss.node.server.gateway.lookup import BucketUnsupported, NotRemote, check_bucket, query_bucket, too_short
 from moss.node.server.gateway.props import change_props, check_single_node, default_props, props_document
 from moss.node.server.http import Request, Response
 from moss.units import quote
 from moss.wire import headers
 from moss.wire.bucket import BucketModel
-
-
-class BucketUnsupported(Unsupported):
-    """An operation that the provider of a bucket does not have."""
-
-    code = "bucket-unsupported"
 
 
 async def get(node: Any, request: Request) -> Response | None:
@@ -46,7 +40,7 @@ async def get(node: Any, request: Request) -> Response | None:
     if message.action == "show-inventory":
         check_bucket(node, _path_bucket(request))
         return json_answer(request, {})
-    raise InvalidBody(f'invalid action "{message.action}"')
+    raise _unknown(message.action)
 
 
 async def post(node: Any, request: Request) -> Response | None:
@@ -54,17 +48,35 @@ async def post(node: Any, request: Request) -> Response | None:
     bucket = query_bucket(request, _only_bucket(request))
     message = await read_action(request)
     if message.action == "create-bck":
+        if bucket.is_remote:
+            return await remotes.register(node, request, bucket, message.value)
         return await _create(node, bucket, message.value)
-    if message.action == "index-shard":
-        return await shard_index.build(node, request, bucket, message.value)
-    if message.action == "copy-listrange":
-        return multiobject.copy(node, bucket, message.value)
-    if message.action == "prefetch-listrange":
-        check_bucket(node, bucket)
-        raise NotRemote("prefetch-listrange", bucket)
-    if message.action in _KNOWN_ACTIONS:
-        check_bucket(node, bucket)
-    raise _unknown_or_missing(message.action)
+    return await _start_job(node, request, bucket, message)
+
+
+async def _start_job(node: Any, request: Request, bucket: Bucket, message: ActionMessage) -> Response:
+    match message.action:
+        case "copy-bck":
+            return await bucket_jobs.copy(node, request, bucket, message.value)
+        case "copy-listrange":
+            return await multiobject.copy(node, bucket, message.value)
+        case "move-bck":
+            return await bucket_jobs.rename(node, request, bucket)
+        case "prefetch-listrange":
+            return multiobject.prefetch(node, bucket)
+        case "index-shard":
+            return await shard_index.build(node, request, bucket, message.value)
+        case "rechunk":
+            return bucket_jobs.rechunk(node, bucket, message.value)
+        case "make-n-copies":
+            return bucket_jobs.make_copies(node, bucket, message.value)
+        case "ec-encode":
+            return bucket_jobs.encode(node, bucket, message)
+        case "create-inventory":
+            return bucket_jobs.create_inventory(node, bucket)
+        case "etl-bck" | "etl-listrange":
+            return multiobject.transform(node, bucket, message.value)
+    raise _unknown(message.action)
 
 
 async def put(node: Any, request: Request) -> Response | None:
@@ -72,7 +84,7 @@ async def put(node: Any, request: Request) -> Response | None:
     bucket = query_bucket(request, _only_bucket(request))
     message = await read_action(request)
     if message.action != "archive":
-        raise InvalidBody(f'invalid action "{message.action}"')
+        raise _unknown(message.action)
     return archive.start(node, bucket, message.value)
 
 
@@ -83,16 +95,15 @@ async def delete(node: Any, request: Request) -> Response | None:
     if message.action == "destroy-bck":
         return await _destroy(node, bucket)
     if message.action == "evict-remote-bck":
-        return _evict(node, bucket)
+        return await remotes.forget(node, request, bucket) if bucket.is_remote else _evict(node, bucket)
     if message.action == "delete-listrange":
         return multiobject.delete(node, bucket, message.value)
     if message.action == "evict-listrange":
-        check_bucket(node, bucket)
-        raise NotRemote("evict-remote-bck", bucket)
+        return multiobject.evict(node, bucket)
     if message.action == "destroy-inventory":
         check_bucket(node, bucket)
         return empty_answer()
-    raise _unknown_or_missing(message.action)
+    raise _unknown(message.action)
 
 
 async def head(node: Any, request: Request) -> Response | None:
@@ -101,7 +112,7 @@ async def head(node: Any, request: Request) -> Response | None:
     if request.query.get("presence"):
         request.query.signed("presence")
     bucket = query_bucket(request, name)
-    record = check_bucket(node, bucket)
+    record = remotes.find(node, bucket)
     wants_summary = bool(request.query.get("bsumm_remote"))
     if "/" in request.tail(2) and not wants_summary:
         url = request.path
@@ -134,8 +145,6 @@ async def patch(node: Any, request: Request) -> Response | None:
 
 
 async def _create(node: Any, bucket: Bucket, value: Any) -> Response:
-    if bucket.is_remote:
-        check_bucket(node, bucket)
     if bucket.is_system:
         raise InvalidRequest(f'reserved bucket name "{bucket.name}"')
     props = change_props(default_props(node.config.cluster_config()), value)
@@ -156,13 +165,11 @@ async def _destroy(node: Any, bucket: Bucket) -> Response:
 
 
 def _evict(node: Any, bucket: Bucket) -> Response:
-    if not bucket.is_remote:
-        try:
-            node.engine.get_bucket(bucket)
-        except BucketNotFound:
-            return empty_answer()
-        raise NotRemote("evict-remote-bck", bucket)
-    return empty_answer()
+    try:
+        node.engine.get_bucket(bucket)
+    except BucketNotFound:
+        return empty_answer()
+    raise NotRemote("evict-remote-bck", bucket)
 
 
 def _list_buckets(node: Any, request: Request, message: ActionMessage) -> Response:
@@ -232,14 +239,7 @@ def _cannot(what: str, bucket: Bucket) -> BucketUnsupported:
     return BucketUnsupported(f"cannot {what} bucket {bucket.cname} - operation not supported")
 
 
-_KNOWN_ACTIONS = frozenset(
-    {"move-bck", "copy-bck", "etl-bck", "etl-listrange", "make-n-copies", "ec-encode", "rechunk", "create-inventory"}
-)
-
-
-def _unknown_or_missing(action: str) -> Exception:
-    if action in _KNOWN_ACTIONS:
-        return Unsupported(f"cannot {action} bucket - not implemented yet")
+def _unknown(action: str) -> InvalidBody:
     return InvalidBody(f'invalid action "{action}"')
 
 

@@ -1,5 +1,6 @@
 """Cluster calls: questions by `what=`, and actions. Source: spec/rest-control.md 6.3, 7.3, 8, 9."""
 
+import asyncio
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ async def get(node: Any, request: Request) -> Response | None:
     if what in _JOB_QUERIES:
         return await jobs.query(node, request, what)
     if what in _NODE_QUERIES:
-        return node_queries.answer(node, request, Face.GATEWAY)
+        return await node_queries.answer(node, request, Face.GATEWAY)
     if what == "target_ips":
         host = urlsplit(node.target_url).hostname or ""
         return text_response(",".join([host] * 3))
@@ -44,7 +45,7 @@ async def get(node: Any, request: Request) -> Response | None:
     builder = builders.get(what)
     if builder is None:
         raise InvalidRequest(f"unexpected query [what={quote(what)[1:-1]}]")
-    return json_answer(request, builder())
+    return json_answer(request, await asyncio.to_thread(builder))
 
 
 async def put(node: Any, request: Request) -> Response | None:
@@ -63,7 +64,7 @@ async def put(node: Any, request: Request) -> Response | None:
     if action == "stop":
         return await jobs.stop(node, value)
     if action == "reset-stats":
-        return daemon.reset_statistics(node, value)
+        return await daemon.reset_statistics(node, value)
     if action in ("rotate-logs", "bump-metasync"):
         return empty_answer()
     if action == "clear-lcache":

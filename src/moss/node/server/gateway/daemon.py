@@ -3,15 +3,29 @@
 Source: spec/rest-control.md 6.1, 8.3.
 """
 
+import asyncio
 from typing import Any
 
-from moss.errors import InvalidBody, InvalidRequest, NotFound, Unsupported
+from moss.errors import InvalidBody, InvalidRequest, MossError, NotFound, Unsupported
 from moss.node.metrics import CONTENT_TYPE
-from moss.node.server import node_queries
+from moss.node.server import node_info, node_queries
 from moss.node.server.answers import empty_answer, read_action
 from moss.node.server.gateway import config
 from moss.node.server.http import Face, Request, Response
+from moss.units import quote
 from moss.wire import headers
+
+_MOUNTPATH_ACTIONS = {
+    "PUT": ("attach-mp",),
+    "POST": ("enable-mp", "disable-mp", "rescan-mp", "fshc-mp"),
+    "DELETE": ("detach-mp",),
+}
+# Calls that need what this node has not. Source: spec/rest-control.md 1.2, 8.2, 8.3.
+_NOT_HERE = {
+    "load-x509": "cannot load a certificate: HTTPS is not in use",
+    "enable-bend": "cannot enable a backend: none is configured",
+    "disable-bend": "cannot disable a backend: none is configured",
+}
 
 
 class NodeNotFound(NotFound):
@@ -21,12 +35,12 @@ class NodeNotFound(NotFound):
 
     def __init__(self, node_id: str, what: str = "lookup") -> None:
         self.node_id = node_id
-        super().__init__(f"{what} failure: node {node_id} not present in Smap v1")
+        super().__init__(f"{what} failure: node {node_id} not present in Smap")
 
 
 async def get(node: Any, request: Request) -> Response | None:
     """Serve `GET /v1/daemon?what=…` of the gateway."""
-    return node_queries.answer(node, request, Face.GATEWAY)
+    return await node_queries.answer(node, request, Face.GATEWAY)
 
 
 async def change(node: Any, request: Request) -> Response | None:
@@ -44,7 +58,7 @@ async def reverse(node: Any, request: Request) -> Response | None:
     if face is None:
         raise NodeNotFound(node_id)
     if request.method == "GET":
-        return node_queries.answer(node, request, face)
+        return await node_queries.answer(node, request, face)
     return await _change(node, request, node_id, request.items[3:])
 
 
@@ -52,7 +66,9 @@ async def _change(node: Any, request: Request, node_id: str, items: list[str]) -
     if items and items[0] == "set-config":
         return await config.set_by_query(node, request, node_id=node_id)
     if items and items[0] == "mountpaths":
-        raise Unsupported("cannot change mountpaths - operation not supported")
+        raise await _refuse_mountpath_change(request)
+    if items and items[0] in _NOT_HERE:
+        raise InvalidRequest(_NOT_HERE[items[0]])
     if items:
         raise InvalidRequest(f"invalid request URI: '{request.method} {request.path}' from {request.remote}")
     message = await read_action(request)
@@ -61,24 +77,44 @@ async def _change(node: Any, request: Request, node_id: str, items: list[str]) -
     if message.action == "reset-config":
         return await config.reset(node, node_id=node_id)
     if message.action == "reset-stats":
-        return reset_statistics(node, message.value)
+        return await reset_statistics(node, message.value)
     if message.action == "rotate-logs":
         return empty_answer()
-    raise InvalidBody(f'invalid action "{message.action}"')
+    raise InvalidBody(f"invalid action {quote(message.action)}")
 
 
-def reset_statistics(node: Any, errors_only: Any) -> Response:
-    """Set counters to zero; the value says whether only those of errors."""
+async def _refuse_mountpath_change(request: Request) -> MossError:
+    """Return why the mountpaths of a target stay as they are: it has one, the folder of its data.
+
+    Source: spec/rest-control.md 8.3.
+    """
+    message = await read_action(request)
+    if message.action not in _MOUNTPATH_ACTIONS.get(request.method, ()):
+        return InvalidBody(f"invalid action {quote(message.action)}")
+    path = message.value
+    if not isinstance(path, str) or not path:
+        return InvalidBody(f"{message.action}: expecting a non-empty mountpath")
+    if path.rstrip("/") != node_info.MOUNTPATH:
+        return NotFound(f"{message.action}: mountpath {quote(path)} does not exist")
+    return Unsupported(f"cannot {message.action} {node_info.MOUNTPATH} - operation not supported")
+
+
+async def reset_statistics(node: Any, errors_only: Any) -> Response:
+    """Set counters to zero, in all worker processes; the value says whether only those of errors."""
     if not isinstance(errors_only, bool):
         raise InvalidBody("reset-stats: expecting a boolean value (errors only)")
     node.metrics.reset(errors_only=errors_only)
+    if node.jobs.links.has_siblings:
+        await asyncio.to_thread(node.jobs.links.ask_all, "metrics.reset", errors_only)
     return empty_answer()
 
 
 async def metrics(node: Any, request: Request) -> Response | None:
-    """Serve `GET /metrics` of the gateway."""
+    """Serve `GET /metrics` of the gateway, the requests that other worker processes took included."""
     del request
-    page = node.metrics.render_prometheus(node.gateway_id, primary_id=node.gateway_id, face="p")
+    links = node.jobs.links
+    others = await asyncio.to_thread(links.ask_all, "metrics.series", None) if links.has_siblings else []
+    page = node.metrics.render_prometheus(node.gateway_id, primary_id=node.gateway_id, face="p", others=others)
     return Response(200, {headers.CONTENT_TYPE: CONTENT_TYPE}, page)
 
 

@@ -1,5 +1,6 @@
 """Liveness and readiness. Source: spec/rest-control.md 5."""
 
+import asyncio
 from typing import Any
 
 from moss.errors import InvalidQuery, Unavailable
@@ -20,7 +21,7 @@ async def get(node: Any, request: Request) -> Response | None:
     if not node.is_ready:
         raise Unavailable(f"{node.gateway_name}: not ready yet (the node is starting up)")
     if asked & {"cii", "cii-apr"}:
-        return json_answer(request, node_info.state_info(node))
+        return json_answer(request, await asyncio.to_thread(node_info.state_info, node))
     if request.face is Face.TARGET:
         return Response(200)
     uptime = str(node.metrics.uptime_ns())

@@ -102,7 +102,7 @@ def _check_special(node: Any, kind: JobKind, bucket: Bucket | None, message: dic
         if not target:
             raise Unsupported("cannot run resilver on all targets in the cluster - operation not supported")
         if target != node.target_id:
-            raise InvalidRequest(f"resilver failure: node {target} not present in Smap v1")
+            raise InvalidRequest(f"resilver failure: node {target} not present in Smap")
     if bucket is not None and kind.name in ("blob-download", "prefetch-listrange", "evict-remote-bck"):
         raise NotRemote(kind.name, bucket)
 

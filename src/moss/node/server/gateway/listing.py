@@ -4,28 +4,37 @@ import asyncio
 import itertools
 import re
 import time
+import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from moss.errors import InvalidBody, InvalidRequest, MossError, NotFound
+from moss.errors import InvalidBody, InvalidRequest
 from moss.naming.bucket import Bucket, is_valid_object_name
 from moss.node.config import make_short_id
 from moss.node.server.answers import json_answer, lower_keys
+from moss.node.server.gateway import archive_listing
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
 from moss.node.server.http import Request, Response
+from moss.node.storage.layout import Extent
+from moss.node.storage.records import FLAG_CHUNKED
+from moss.node.storage.walking import walk_level
 from moss.units import quote
 from moss.wire import headers
 from moss.wire.object import EntryFlag, ListFlag, ListPage, ObjectEntry, encode_list_page
 
 PAGE_ENTRIES_MAX = 10_000
 
-_ARCHIVE_ENDINGS = (".tar", ".tgz", ".tar.gz", ".zip", ".tar.lz4")
 _UUID = re.compile(r"[A-Za-z0-9_-]{6,64}\Z")
 _STORE_PAGE = 1000
 _MESSAGE_KEYS = {"prefix": str, "uuid": str, "props": str, "continuation_token": str, "flags": str, "target": str,
                  "start_after": str, "time_format": str}  # fmt: skip
 _DEFAULT_PROPS = ("name", "size", "cached")
+_CHEAP = frozenset({"size", "cached", "status"})
+# Flags of an entry by those of its extent.
+_FLAGS_OF = {0: EntryFlag.CACHED, FLAG_CHUNKED: EntryFlag.CACHED | EntryFlag.CHUNKED}
+# Begins a token that is no name. The character stands for nothing, by definition, so names hardly begin with it.
+_ESCAPED = "\ufdd0"
 _RFC822 = "02 Jan 06 15:04 MST"
 # The notation for times is an example: how each part of the reference time is written says how to write it.
 _LAYOUT_WORDS = {
@@ -57,6 +66,11 @@ class ListRequest:
     def is_flat(self) -> bool:
         return not self.flags & ListFlag.NO_RECURSION
 
+    @property
+    def needs_attributes(self) -> bool:
+        """Whether more is asked for than what the index's first table holds."""
+        return not self.columns <= _CHEAP
+
 
 def parse_list_request(value: Any) -> ListRequest:
     """Read the `value` of a list message.
@@ -82,7 +96,7 @@ def parse_list_request(value: Any) -> ListRequest:
         prefix=prefix,
         page_size=_page_size(given.get("pagesize")),
         uuid=_check_uuid(texts["uuid"]),
-        after=max(texts["start_after"], texts["continuation_token"], key=_byte_order),
+        after=max(texts["start_after"], _name_of_token(texts["continuation_token"]), key=_byte_order),
         flags=int(flags),
         columns=_columns(texts["props"], int(flags)),
         time_format=texts["time_format"],
@@ -139,32 +153,59 @@ async def list_objects(node: Any, request: Request, bucket: Bucket, value: Any) 
         raise InvalidRequest(f"{bucket.cname} is not a remote bucket - cannot compare or list inventories")
     target = value.get("target")
     if target and target != node.target_id:
-        raise InvalidRequest(f"{node.target_name}: list-objects failure: node {target} not present in Smap v1")
+        raise InvalidRequest(f"{node.target_name}: list-objects failure: node {target} not present in Smap")
     node.metrics.add_at_gateway("lst.n", bucket.cname)
     is_packed = headers.MSGPACK in request.headers.get("Accept", "")
-    body = await asyncio.to_thread(_build_page, node, bucket, wanted, is_packed)
+    body = await asyncio.to_thread(build_page, node, bucket, wanted, is_packed)
     if is_packed:
         return Response(200, {headers.CONTENT_TYPE: headers.MSGPACK}, body)
     return json_answer(request, body.rstrip(b"\n"))
 
 
-def _build_page(node: Any, bucket: Bucket, wanted: ListRequest, is_packed: bool) -> bytes:
-    entries = list(itertools.islice(_entries(node, bucket, wanted), wanted.page_size))
-    token = entries[-1].name if len(entries) == wanted.page_size else ""
+def build_page(node: Any, bucket: Bucket, wanted: ListRequest, is_packed: bool) -> bytes:
+    """Return one page of a listing, as MessagePack or as JSON. Reads the index: not for the event loop."""
+    if wanted.flags & ListFlag.ARCHIVES:
+        entries = archive_listing.list_page(
+            node,
+            bucket,
+            wanted,
+            lambda prefix, after: _records(node, bucket, prefix, after),
+            lambda record: _object_entry(node, record, wanted),
+        )
+    elif not wanted.is_flat:
+        entries = _folder_page(node, bucket, wanted)
+    elif wanted.needs_attributes:
+        records = node.engine.list_objects(bucket, wanted.prefix, wanted.after, wanted.page_size)
+        entries = [_object_entry(node, record, wanted) for record in records]
+    else:
+        entries = _plain_entries(
+            node.engine.list_extents(bucket, wanted.prefix, wanted.after, wanted.page_size), wanted
+        )
+    token = _token_of(entries[-1].name) if len(entries) >= wanted.page_size else ""
     page = ListPage(uuid=wanted.uuid, continuation_token=token, entries=entries)
     return encode_list_page(page, packed=is_packed)
 
 
-def _entries(node: Any, bucket: Bucket, wanted: ListRequest) -> Iterator[ObjectEntry]:
-    """Yield entries behind the token, in byte order of their names."""
-    if wanted.flags & ListFlag.ARCHIVES:
-        yield from _archive_entries(node, bucket, wanted)
-        return
-    if wanted.is_flat:
-        for record in _records(node, bucket, wanted.prefix, wanted.after):
-            yield _object_entry(node, record, wanted)
-        return
-    yield from _folder_entries(node, bucket, wanted)
+def _token_of(name: str) -> str:
+    """Return what continues a listing behind a name: the name, escaped when answers cannot hold it as it is."""
+    if not name.startswith(_ESCAPED) and name.encode("utf-8", "replace").decode() == name:
+        return name
+    return _ESCAPED + urllib.parse.quote(name.encode("utf-8", "surrogateescape"))
+
+
+def _name_of_token(token: str) -> str:
+    if not token.startswith(_ESCAPED):
+        return token
+    return urllib.parse.unquote_to_bytes(token.removeprefix(_ESCAPED)).decode("utf-8", "surrogateescape")
+
+
+def _plain_entries(rows: Iterable[tuple[str, Extent]], wanted: ListRequest) -> list[ObjectEntry]:
+    """Make entries of names, sizes and flags; nothing else is read."""
+    shows_size = "size" in wanted.columns
+    return [
+        ObjectEntry(name=name, size=extent[2] if shows_size else 0, flags=_FLAGS_OF[extent[4] & FLAG_CHUNKED])
+        for name, extent in rows
+    ]
 
 
 def _records(node: Any, bucket: Bucket, prefix: str, after: str) -> Iterator[Any]:
@@ -176,77 +217,25 @@ def _records(node: Any, bucket: Bucket, prefix: str, after: str) -> Iterator[Any
         after = page[-1].name
 
 
-def _folder_entries(node: Any, bucket: Bucket, wanted: ListRequest) -> Iterator[ObjectEntry]:
-    """Yield the level of the prefix's last slash: objects, and one entry with a slash for each folder."""
+def _folder_page(node: Any, bucket: Bucket, wanted: ListRequest) -> list[ObjectEntry]:
+    """Return the level of the prefix's last slash: objects, and one entry with a slash for each folder."""
     prefix = "" if wanted.prefix == "/" else wanted.prefix
-    level = prefix.rfind("/") + 1
-    after, folder = wanted.after, ""
-    while True:
-        page = node.engine.list_objects(bucket, prefix=prefix, start_after=after, limit=_STORE_PAGE)
-        for record in page:
-            after = record.name
-            slash = record.name.find("/", level)
-            if slash < 0:
-                yield _object_entry(node, record, wanted)
-                continue
-            name = record.name[: slash + 1]
-            if name == folder:
-                continue
-            folder = name
-            if _byte_order(name) > _byte_order(wanted.after):
-                yield ObjectEntry(name=name, flags=EntryFlag.IS_DIRECTORY)
-            # Nearly everything in the folder lies before this; what does not is dropped above.
-            after = name + "\U0010ffff"
-            break
-        else:
-            if len(page) < _STORE_PAGE:
-                return
-
-
-def _archive_entries(node: Any, bucket: Bucket, wanted: ListRequest) -> Iterator[ObjectEntry]:
-    """Yield objects, and behind each archive its members."""
     after = _byte_order(wanted.after)
-    # The token, or what is listed from, may be an archive or lie in one: its members come behind it.
-    begin = _parent_archive(wanted.after + "/") or wanted.after
-    records: Iterable[Any] = _records(node, bucket, _parent_archive(wanted.prefix) or wanted.prefix, begin)
-    if begin.endswith(_ARCHIVE_ENDINGS):
-        records = _with_parent(node, bucket, begin, records)
-    for record in records:
-        members = _members(node, bucket, record) if record.name.endswith(_ARCHIVE_ENDINGS) else None
-        if _byte_order(record.name) > after and record.name.startswith(wanted.prefix):
-            entry = _object_entry(node, record, wanted)
-            entry.flags |= EntryFlag.IS_ARCHIVE if members is not None else 0
-            yield entry
-        for name, size in members or ():
-            if _byte_order(name) > after and name.startswith(wanted.prefix):
-                yield ObjectEntry(name=name, size=size, flags=EntryFlag.CACHED | EntryFlag.IN_ARCHIVE)
-
-
-def _parent_archive(name: str) -> str:
-    """Return the front of a name that ends as an archive does and has something behind it, or ""."""
-    found = re.search(r"(.*?(?:\.tar\.gz|\.tar\.lz4|\.tar|\.tgz|\.zip))/", name)
-    return found.group(1) if found else ""
-
-
-def _with_parent(node: Any, bucket: Bucket, parent: str, rest: Iterable[Any]) -> Iterator[Any]:
-    try:
-        yield node.engine.head(bucket, parent)
-    except NotFound:
-        pass
-    yield from rest
-
-
-def _members(node: Any, bucket: Bucket, record: Any) -> list[tuple[str, int]] | None:
-    """Return full name and size of the regular files of an archive, by name; None when it cannot be read."""
-    try:
-        found = node.shards.list_members(record.extent, record.name)
-    except MossError:
-        return None
-    members = {}
-    for member in found:
-        inner = member.name.lstrip("/").removeprefix("./")
-        members.setdefault(f"{record.name}/{inner}", member.size)
-    return sorted(members.items(), key=lambda item: _byte_order(item[0]))
+    found = (
+        (name, extent)
+        for name, extent in walk_level(node.engine, bucket, prefix, wanted.after)
+        if extent is not None or _byte_order(name) > after
+    )
+    rows = list(itertools.islice(found, wanted.page_size))
+    objects = [(name, extent) for name, extent in rows if extent is not None]
+    if wanted.needs_attributes:
+        records = node.engine.heads(bucket, [name for name, _ in objects])
+        entries = [_object_entry(node, record, wanted) for record in records if record is not None]
+    else:
+        entries = _plain_entries(objects, wanted)
+    by_name = {entry.name: entry for entry in entries}
+    by_name |= {name: ObjectEntry(name=name, flags=EntryFlag.IS_DIRECTORY) for name, extent in rows if extent is None}
+    return [by_name[name] for name, _ in rows if name in by_name]
 
 
 def _object_entry(node: Any, record: Any, wanted: ListRequest) -> ObjectEntry:
@@ -260,7 +249,7 @@ def _object_entry(node: Any, record: Any, wanted: ListRequest) -> ObjectEntry:
         location=f"{node.target_name}:mp[/]" if "location" in columns else "",
         custom=_format_custom(record.custom) if "custom" in columns else "",
         copies=1 if "copies" in columns else 0,
-        flags=EntryFlag.CACHED,
+        flags=_FLAGS_OF[record.extent[4] & FLAG_CHUNKED],
     )
 
 

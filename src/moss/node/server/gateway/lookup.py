@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from moss.errors import BucketNotFound, InvalidName, InvalidRequest
+from moss.errors import BucketNotFound, InvalidName, InvalidRequest, Unsupported
 from moss.naming.bucket import Bucket, parse_namespace, parse_provider, validate_bucket_name
 from moss.node.server.http import Request
 
@@ -41,6 +41,21 @@ class NotRemote(InvalidRequest):
 
     def __init__(self, action: str, bucket: Bucket) -> None:
         super().__init__(f"{action}: expecting remote bucket (have {bucket.cname})")
+
+
+class BucketUnsupported(Unsupported):
+    """An operation that the provider of a bucket does not have."""
+
+    code = "bucket-unsupported"
+
+
+class UnknownNode(InvalidRequest):
+    """A request names a node that is not in the cluster map."""
+
+    code = "unknown-node"
+
+    def __init__(self, gateway_name: str, action: str, node_id: str) -> None:
+        super().__init__(f"{gateway_name}: {action} failure: node {node_id} not present in Smap")
 
 
 def check_escapes(request: Request) -> None:

@@ -20,13 +20,13 @@ from moss.node.server.gateway.lookup import (
 )
 from moss.node.server.http import Request, Response, redirect
 from moss.node.server.redirects import target_location
-from moss.node.server.target import members
+from moss.node.server.target import append, member_put, members, promote
 from moss.node.server.target import objects as target
 from moss.units import quote
 
 # A redirect's address holds printable ASCII only: what a client sent otherwise is escaped, its own escapes stay.
 _URL_SAFE = "".join(map(chr, range(0x21, 0x7F)))
-_COUNTED = {"GET": "get.n", "PUT": "put.n", "DELETE": "del.n"}
+COUNTED = {"GET": "get.n", "PUT": "put.n", "DELETE": "del.n"}
 _NEEDED = {"PUT": "PUT", "DELETE": "DELETE-OBJECT", "PATCH": "UPDATE-OBJECT"}
 _POST_NEEDED = {"rename-obj": "MOVE-OBJECT", "mpt-upload": "PUT", "mpt-complete": "PUT", "mpt-abort": "PUT"}
 _POST_ACTIONS = frozenset({*_POST_NEEDED, "check-lock"})
@@ -41,8 +41,8 @@ async def handle(node: Any, request: Request) -> Response | None:
     if request.method == "POST" and not node.serves_direct(request):
         message = parse_action(await request.read(_SMALL_BODY_BYTES_MAX))
     _check_name(request, name, message)
-    _check_request(request, bucket, name, check_bucket(node, bucket), message)
-    counter = _COUNTED.get(request.method)
+    _check_request(node, request, bucket, name, check_bucket(node, bucket), message)
+    counter = COUNTED.get(request.method)
     if counter is not None:
         node.metrics.add_at_gateway(counter, bucket.cname)
     if node.serves_direct(request):
@@ -63,7 +63,9 @@ def _check_name(request: Request, name: str, message: ActionMessage | None) -> N
         raise InvalidObjectName(f"invalid object name {quote(name)}")
 
 
-def _check_request(request: Request, bucket: Bucket, name: str, record: Any, message: ActionMessage | None) -> None:
+def _check_request(
+    node: Any, request: Request, bucket: Bucket, name: str, record: Any, message: ActionMessage | None
+) -> None:
     """Refuse what no target has to be asked for."""
     if message is not None:
         if message.action not in _POST_ACTIONS:
@@ -77,19 +79,28 @@ def _check_request(request: Request, bucket: Bucket, name: str, record: Any, mes
         members.check_query(request, name)
     elif request.method == "PUT" and request.query.get("etl_name"):
         raise Unsupported("cannot transform objects - not implemented yet")
-    operation = _NEEDED.get(request.method)
+    elif request.method == "PUT" and not (request.query.get("object_to") or request.query.get("uploadId")):
+        member_put.check_query(request, name)
+        if request.query.get("append_type") and not request.query.get("archpath"):
+            append.check_query(node, request)
+    check_operation(record, request.method, is_append=bool(request.query.get("append_type")))
+
+
+def check_operation(record: Any, method: str, *, is_append: bool = False) -> None:
+    """Refuse a method that the access mask of the bucket does not allow on its objects."""
+    operation = _NEEDED.get(method)
     if operation is not None:
-        check_access(record, "APPEND" if request.query.get("append_type") else operation)
+        check_access(record, "APPEND" if is_append else operation)
 
 
 async def post_bucket(node: Any, request: Request) -> Response | None:
-    """Serve POST on a bucket's object path: jobs of one object or of a server's folder, which are not offered yet."""
+    """Serve POST on a bucket's object path: jobs of one object, or of the files of a node."""
     bucket = query_bucket(request, request.items[2])
     record = check_bucket(node, bucket)
     message = await read_action(request)
     if message.action == "promote":
         check_access(record, "PROMOTE")
-        raise Unsupported("cannot promote - not implemented yet")
+        return await promote.start(node, bucket, record, message)
     if message.action == "blob-download":
         raise NotRemote("blob-download", bucket)
     raise InvalidBody(f"invalid action {quote(message.action)}")

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from moss.errors import InvalidBody, JobConflict
+from moss.errors import JobConflict
 from moss.naming.bucket import Bucket
 from moss.node.jobs import JobQuery
 from moss.node.jobs.kinds import shard_index as kind
-from moss.node.server.answers import id_answer, json_answer, lower_keys
+from moss.node.server.answers import id_answer, json_answer
+from moss.node.server.gateway.fields import flag_of, read_fields, text_of, workers_of
 from moss.node.server.gateway.lookup import check_bucket
 from moss.node.server.gateway.props import default_props
 from moss.node.server.gateway.summary import find_result
@@ -29,16 +30,14 @@ async def build(node: Any, request: Request, bucket: Bucket, value: Any) -> Resp
     """
     del request
     check_bucket(node, bucket)
-    fields = _fields(value)
-    prefix, skip = _text(fields, "prefix"), fields.get("skip-verify") or False
-    workers = fields.get("num-workers") or 0
-    if not isinstance(skip, bool) or type(workers) is not int:
-        raise InvalidBody("index-shard: invalid num-workers or skip-verify")
+    fields = read_fields(value, "index-shard")
+    prefix, skip = text_of(fields, "prefix"), flag_of(fields, "skip-verify")
+    workers = workers_of(fields)
     props = msgspec.json.encode(default_props(node.config.cluster_config()))
     work = kind.build_indexes(node.engine, bucket, prefix, skip_verify=skip, system_props=props)
     with _lock:
         _refuse_overlap(node, bucket, prefix)
-        job = node.jobs.start("index-shard", work, bucket=bucket, workers=max(0, workers))
+        job = node.jobs.start("index-shard", work, bucket=bucket, workers=workers)
         _building[job.id] = (bucket, prefix)
     return id_answer(job.id)
 
@@ -56,8 +55,8 @@ def _refuse_overlap(node: Any, bucket: Bucket, prefix: str) -> None:
 
 async def summarize(node: Any, request: Request, bucket: Bucket, value: Any) -> Response:
     """Start a summary (202 and its id), or answer a poll: 202 nothing yet, 206 so far, 200 all."""
-    fields = _fields(value)
-    prefix, job_id = _text(fields, "prefix"), _text(fields, "uuid")
+    fields = read_fields(value, "summary-shard")
+    prefix, job_id = text_of(fields, "prefix"), text_of(fields, "uuid")
     check_bucket(node, bucket)
     if not job_id:
         work = kind.count_shards(node.engine, bucket, prefix)
@@ -72,20 +71,6 @@ async def summarize(node: Any, request: Request, bucket: Bucket, value: Any) -> 
 async def forget_bucket(node: Any, bucket: Bucket) -> None:
     """Delete the indexes of a destroyed bucket."""
     await asyncio.to_thread(kind.forget_bucket, node.engine, bucket)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    fields = lower_keys(value) if value is not None else {}
-    if not isinstance(fields, dict):
-        raise InvalidBody("invalid value: expecting a JSON object")
-    return fields
-
-
-def _text(fields: dict[str, Any], key: str) -> str:
-    found = fields.get(key) or ""
-    if not isinstance(found, str):
-        raise InvalidBody(f"{key} must be a string")
-    return found
 
 
 ROUTES: list[Any] = []

@@ -1,17 +1,20 @@
 """Summaries of buckets: a job that counts, asked for in two steps. Source: spec/rest-data.md 3.8."""
 
 import asyncio
+import itertools
 import os
 from typing import Any
 
 import msgspec
 
-from moss.errors import InvalidBody, InvalidRequest, NotFound
+from moss.errors import InvalidRequest, NotFound
 from moss.naming.bucket import Bucket, parse_provider
 from moss.node.jobs import Job, is_job_id
-from moss.node.server.answers import ActionMessage, id_answer, json_answer, lower_keys
+from moss.node.server.answers import ActionMessage, id_answer, json_answer
+from moss.node.server.gateway.fields import read_fields, text_of
 from moss.node.server.gateway.lookup import check_bucket, query_bucket
 from moss.node.server.http import Request, Response
+from moss.node.storage.walking import walk
 from moss.units import quote
 from moss.wire import headers
 
@@ -21,13 +24,8 @@ _PAGE_BYTES = 4096
 
 async def answer(node: Any, request: Request, message: ActionMessage) -> Response:
     """Start a summary (202 and its id) or answer a poll (202 not yet, 200 the rows)."""
-    value = lower_keys(message.value) if message.value is not None else {}
-    if not isinstance(value, dict):
-        raise InvalidBody("summary-bck: invalid value, expecting a JSON object")
-    job_id, prefix = value.get("uuid") or "", value.get("prefix") or ""
-    if not isinstance(job_id, str) or not isinstance(prefix, str):
-        raise InvalidBody("summary-bck: uuid and prefix must be strings")
-    prefix = prefix.removesuffix("*")
+    fields = read_fields(message.value, "summary-bck")
+    job_id, prefix = text_of(fields, "uuid"), text_of(fields, "prefix").removesuffix("*")
     if job_id:
         is_over, rows = await find_result(node, job_id, "summary-bck")
         return json_answer(request, rows) if is_over else json_answer(request, [], 202)
@@ -89,19 +87,13 @@ def summarize(node: Any, bucket: Bucket, prefix: str, job: Job, *, is_present: b
     """Count a bucket's objects; one row of spec/rest-data.md 3.8."""
     count = total = largest = on_disk = 0
     smallest: int | None = None
-    after = ""
-    while True:
+    sizes = (extent[2] for _, extent in walk(node.engine, bucket, prefix))
+    while page := list(itertools.islice(sizes, _PAGE)):
         job.check()
-        page = node.engine.list_objects(bucket, prefix=prefix, start_after=after, limit=_PAGE)
-        for record in page:
-            size = record.size
-            count, total, largest = count + 1, total + size, max(largest, size)
-            smallest = size if smallest is None else min(smallest, size)
-            on_disk += -(-size // _PAGE_BYTES) * _PAGE_BYTES
-        job.count(len(page), sum(record.size for record in page))
-        if len(page) < _PAGE:
-            break
-        after = page[-1].name
+        count, total, largest = count + len(page), total + sum(page), max(largest, max(page))
+        smallest = min(page) if smallest is None else min(smallest, min(page))
+        on_disk += sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in page)
+        job.count(len(page), sum(page))
     disk = os.statvfs(node.options.data)
     disk_bytes = disk.f_blocks * disk.f_frsize
     return {

@@ -83,6 +83,9 @@ def describe_selected(record: ObjectRecord, props: str, target_name: str) -> dic
             found["Ais-Location"] = _location(target_name)
         elif word == "copies":
             found |= {"Ais-Mirror-Copies": "1", "Ais-Mirror-Paths": "/moss"}
+        elif word == "chunked" and record.chunks[0]:
+            found[headers.CHUNKS_COUNT] = str(record.chunks[0])
+            found[headers.CHUNKS_SIZE_MAX] = str(record.chunks[1])
         elif word and word not in ("ec", "chunked"):
             raise InvalidRequest(f"invalid property {quote(word)} in props list")
     return found
@@ -91,7 +94,7 @@ def describe_selected(record: ObjectRecord, props: str, target_name: str) -> dic
 def _etag(record: ObjectRecord) -> dict[str, str]:
     if "ETag" in record.custom:
         value = record.custom["ETag"]
-    elif record.checksum_type == "md5":
+    elif record.checksum_type == "md5" and not record.chunks[0]:
         value = record.checksum_value
     elif record.checksum_value:
         value = f"v1-{record.checksum_value}-{to_base36(record.created_ns)}"

@@ -10,7 +10,7 @@ from moss.node.server.http import Face, Request, Response
 
 async def get(node: Any, request: Request) -> Response | None:
     """Serve `GET /v1/daemon?what=…` of the target."""
-    return node_queries.answer(node, request, Face.TARGET)
+    return await node_queries.answer(node, request, Face.TARGET)
 
 
 async def refuse(node: Any, request: Request) -> Response | None:

@@ -1,28 +1,24 @@
-"""Multipart uploads: parts are kept as files until the upload is completed. Source: spec/rest-data.md 5.8.
+"""Multipart uploads: parts are kept aside until the upload is completed. Source: spec/rest-data.md 5.8.
 
-A part that is sent again replaces the earlier one; the last that arrived whole wins. Uploads live in the file system
-alone, so that every worker process sees them.
+A part that is sent again replaces the earlier one; the last that arrived whole wins. Parts that were acknowledged are
+on stable storage, and an upload survives a restart of the node.
 """
 
 import asyncio
-import json
-import os
 import re
-import secrets
-import shutil
-from pathlib import Path
 from typing import Any
 
 from moss.errors import InvalidBody, InvalidRequest, NotFound
 from moss.naming.bucket import Bucket
-from moss.node.config import make_short_id
 from moss.node.server.answers import empty_answer, id_answer, lower_keys
+from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.http import Request, Response
+from moss.node.storage.objects import BucketRecord, ObjectAttributes, ObjectRecord
+from moss.node.storage.unfinished import Part, Unfinished, UnfinishedObjects
 from moss.units import quote
 
 _PART_NUMBER_MAX = 9999
 _POSSIBLE_ID = re.compile(r"[!-.0-\[\]-~]{8,128}\Z")
-_ID = re.compile(r"[A-Za-z0-9]{8,32}\Z")
 
 
 class UploadNotFound(NotFound):
@@ -34,86 +30,53 @@ class UploadNotFound(NotFound):
         super().__init__(f"{node_name}: {cname}: {upload_id} does not exist")
 
 
-def _folder(node: Any) -> Path:
-    return node.options.data / "uploads"
+def unfinished(node: Any) -> UnfinishedObjects:
+    """Return the uploads of a node that were not completed yet."""
+    return UnfinishedObjects(node.options.data / "uploads", sync=node.options.sync)
 
 
-def _open(node: Any, bucket: Bucket, name: str, upload_id: str) -> Path:
-    """Return the folder of an upload of this very object.
+def _find(node: Any, bucket: Bucket, name: str, record: BucketRecord, upload_id: str) -> Unfinished:
+    """Return an upload of this very object.
 
     Raises:
         UploadNotFound: there is none.
     """
-    missing = UploadNotFound(node.target_name, bucket.cname_of(name), upload_id)
-    if not _ID.match(upload_id):
-        raise missing
-    folder = _folder(node) / upload_id
-    try:
-        about = json.loads((folder / "upload.json").read_text())
-    except (OSError, ValueError):
-        raise missing from None
-    if about != {"bucket": bucket.uname, "object": name.encode("utf-8", "surrogateescape").hex()}:
-        raise missing
-    return folder
+    upload = unfinished(node).find(upload_id, record, name)
+    if upload is None:
+        raise UploadNotFound(node.target_name, bucket.cname_of(name), upload_id)
+    return upload
 
 
-async def begin(node: Any, bucket: Bucket, name: str) -> Response:
+async def begin(node: Any, name: str, record: BucketRecord) -> Response:
     """Begin an upload and answer its id."""
-    upload_id = make_short_id(16)
-
-    def prepare() -> None:
-        folder = _folder(node) / upload_id
-        folder.mkdir(parents=True)
-        about = {"bucket": bucket.uname, "object": name.encode("utf-8", "surrogateescape").hex()}
-        (folder / "upload.json").write_text(json.dumps(about))
-
-    await asyncio.to_thread(prepare)
-    return id_answer(upload_id)
+    upload = await asyncio.to_thread(unfinished(node).begin, record, name)
+    return id_answer(upload.id)
 
 
-async def put_part(node: Any, request: Request, bucket: Bucket, name: str) -> Response:
+async def put_part(node: Any, request: Request, bucket: Bucket, name: str, record: BucketRecord) -> Response:
     """Store one part."""
     upload_id = request.query.get("uploadId")
     number = _part_number(request.query.get("partNumber"), upload_id, bucket.cname_of(name))
-    folder = await asyncio.to_thread(_open, node, bucket, name, upload_id)
+    upload = await asyncio.to_thread(_find, node, bucket, name, record, upload_id)
     size = request.content_length
     if size is None:
         raise InvalidRequest(f"{bucket.cname_of(name)}: part {number}: Content-Length is required")
     if size == 0:
         raise InvalidRequest(f"{bucket.cname_of(name)}: part {number}: invalid size (0)")
-    # Written under another name first: a part that breaks off leaves the one before it alone.
-    draft = folder / f"{number}.{secrets.token_hex(4)}.draft"
     try:
-        received = await _receive(request, draft)
-        if received != size:
-            raise InvalidBody(f"expected {size} bytes of body, got {received}")
-        await asyncio.to_thread(_publish, draft, folder / f"{number}.part", bucket, name, node, upload_id)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    return empty_answer()
-
-
-async def _receive(request: Request, draft: Path) -> int:
-    received = 0
-    with open(draft, "wb") as file:
-        async for chunk in request.body_chunks():
-            await asyncio.to_thread(file.write, chunk)
-            received += len(chunk)
-        await asyncio.to_thread(_sync, file)
-    return received
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _publish(draft: Path, part: Path, bucket: Bucket, name: str, node: Any, upload_id: str) -> None:
-    try:
-        os.replace(draft, part)
+        draft = await asyncio.to_thread(upload.draft)
+        try:
+            async for chunk in request.body_chunks():
+                await asyncio.to_thread(draft.write, chunk)
+            if draft.size != size:
+                raise InvalidBody(f"expected {size} bytes of body, got {draft.size}")
+            await asyncio.to_thread(upload.publish, number, draft)
+        except BaseException:
+            draft.close()
+            raise
     except FileNotFoundError:
         raise UploadNotFound(node.target_name, bucket.cname_of(name), upload_id) from None
+    return empty_answer()
 
 
 def _part_number(text: str, upload_id: str, cname: str) -> int:
@@ -128,37 +91,63 @@ def _part_number(text: str, upload_id: str, cname: str) -> int:
     return number
 
 
-async def complete(node: Any, request: Request, bucket: Bucket, name: str, value: Any) -> Response:
-    """Put the parts together; the object appears whole, and the upload is gone."""
+async def complete(
+    node: Any, request: Request, bucket: Bucket, name: str, record: BucketRecord, value: Any
+) -> ObjectRecord:
+    """Put the parts together; the object appears whole, and the upload is gone.
+
+    The version counts on from the object that is replaced; its metadata goes.
+
+    Raises:
+        UploadNotFound: there is no such upload.
+        InvalidRequest: the list does not name the parts that were stored.
+        ChecksumMismatch: a part is damaged; nothing is stored, and the upload stays.
+    """
     upload_id = request.query.get("uploadId")
-    folder = await asyncio.to_thread(_open, node, bucket, name, upload_id)
     listed = _listed(value)
-    parts = await asyncio.to_thread(_parts, folder)
-    cname = bucket.cname_of(name)
-    if not parts:
+    rules = decode_rules(record.props)
+
+    def write() -> ObjectRecord:
+        upload = _find(node, bucket, name, record, upload_id)
+        wanted = ",".join(map(str, sorted(listed)))
+        with upload.exclusive(wanted) as is_ours:
+            if not is_ours:
+                return node.engine.head(bucket, name)
+            found, in_order = upload.parts()
+            parts = _chosen(listed, found, bucket.cname_of(name), upload_id)
+            kind = rules.checksum.type
+            given = ObjectAttributes(
+                versioning=rules.versioning.enabled,
+                keep_custom=False,
+                checksum_type=kind if in_order and kind != "none" else "crc32c",
+                chunks=(len(parts), max(part.size for part in parts)),
+            )
+            stored = node.engine.concat(bucket, name, parts, attributes=given).result()
+            upload.end(wanted)
+            return stored
+
+    try:
+        stored = await asyncio.to_thread(write)
+    except FileNotFoundError:
+        raise UploadNotFound(node.target_name, bucket.cname_of(name), upload_id) from None
+    node.metrics.add_many({"put.n": 1, "put.size": stored.size})
+    return stored
+
+
+def _chosen(listed: list[int], found: dict[int, Part], cname: str, upload_id: str) -> list[Part]:
+    """Return the parts in the order of their numbers.
+
+    Raises:
+        InvalidRequest: not all of them, and only them, are listed.
+    """
+    if not found:
         raise InvalidRequest(f"{cname}: upload {upload_id} has no chunks")
-    if len(listed) != len(parts):
-        text = f"partial completion is not allowed: requested {len(listed)} parts, have {len(parts)}"
-        raise InvalidRequest(text)
+    if len(listed) != len(found):
+        raise InvalidRequest(f"partial completion is not allowed: requested {len(listed)} parts, have {len(found)}")
     for position, number in enumerate(sorted(listed)):
-        if number != position + 1 or number not in parts:
-            raise InvalidRequest(f"parts must be exactly 1..{len(parts)}: got {number} at position {position}")
-    # Whoever renames the folder first completes the upload; a second request finds it gone.
-    taken = folder.with_name(f"{upload_id}.done")
-    try:
-        await asyncio.to_thread(os.replace, folder, taken)
-    except OSError:
-        raise UploadNotFound(node.target_name, cname, upload_id) from None
-    paths = [taken / f"{number}.part" for number in sorted(parts)]
-    try:
-        future = await asyncio.to_thread(node.engine.concat, bucket, name, paths)
-        await asyncio.wrap_future(future)
-    except BaseException:
-        os.replace(taken, folder)
-        raise
-    await asyncio.to_thread(shutil.rmtree, taken, ignore_errors=True)
-    node.metrics.add("put.n")
-    return empty_answer()
+        if number != position + 1 or number not in found:
+            raise InvalidRequest(f"parts must be exactly 1..{len(found)}: got {number} at position {position}")
+    return [found[number] for number in sorted(listed)]
 
 
 def _listed(value: Any) -> list[int]:
@@ -173,17 +162,13 @@ def _listed(value: Any) -> list[int]:
     return numbers  # type: ignore[return-value]
 
 
-def _parts(folder: Path) -> set[int]:
-    return {int(path.stem) for path in folder.glob("*.part")}
-
-
-async def abort(node: Any, request: Request, bucket: Bucket, name: str) -> Response:
+async def abort(node: Any, request: Request, bucket: Bucket, name: str, record: BucketRecord) -> Response:
     """Drop an upload and its parts."""
     upload_id = request.query.get("uploadId")
     if not _POSSIBLE_ID.match(upload_id):
         raise InvalidRequest(f"{bucket.cname_of(name)}: invalid uploadId {quote(upload_id)}")
-    folder = await asyncio.to_thread(_open, node, bucket, name, upload_id)
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    upload = await asyncio.to_thread(_find, node, bucket, name, record, upload_id)
+    await asyncio.to_thread(upload.drop)
     return empty_answer()
 
 

@@ -18,24 +18,30 @@ from moss.errors import (
     SegmentGone,
     Unsupported,
 )
-from moss.naming.bucket import Bucket, is_valid_object_name, parse_object_uname
+from moss.naming.bucket import Bucket, is_valid_object_name, parse_object_uname, plain_object_name
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.kinds import shard_index
-from moss.node.jobs.kinds.listrange import CopyPlan, copy_object
-from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import MESSAGE_BYTES_MAX, empty_answer, parse_action, read_action
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket, query_bucket, too_short
 from moss.node.server.http import Face, Request, Response
-from moss.node.server.target import attributes, members, multipart, ranges
-from moss.node.storage.objects import ObjectAttributes, ObjectRecord, make_hasher
-from moss.units import quote
+from moss.node.server.target import append, attributes, member_put, members, multipart, ranges
+from moss.node.storage.objects import BucketRecord, ObjectAttributes, ObjectRecord, make_hasher
+from moss.units import parse_duration, parse_size, quote
 from moss.wire import headers
 from moss.wire.query import parse_bool
 
 # Bodies up to this size are stored in one piece; larger ones are streamed to disk.
 SMALL_BODY_BYTES_MAX = 1 << 20
 _READ_TRIES = 3
+_BLOB_HEADERS = (
+    headers.BLOB_DOWNLOAD,
+    headers.BLOB_CHUNK,
+    headers.BLOB_WORKERS,
+    headers.BLOB_READ_TIMEOUT,
+    headers.BLOB_THRESHOLD,
+)
+_BLOB_WORKERS_MAX = 128
 
 
 class NotRedirected(InvalidRequest):
@@ -84,7 +90,7 @@ def object_of(node: Any, request: Request) -> tuple[Bucket, str, Any]:
 
 def object_name(request: Request) -> str:
     """Return the object name of a path; slashes in front of it do not count."""
-    return request.tail(3).lstrip("/")
+    return plain_object_name(request.tail(3))
 
 
 # -- read -------------------------------------------------------------------------------------------
@@ -115,9 +121,32 @@ def _refuse_foreign_reads(request: Request, bucket: Bucket) -> None:
     """Refuse reads through transformers and blob downloads, which need what this node has not."""
     if request.query.get("etl_name"):
         raise Unsupported("cannot transform objects - not implemented yet")
-    threshold = request.headers.get("Ais-Blob-Threshold") or "0"
-    if parse_bool(request.headers.get("Ais-Blob-Download", "")) or threshold != "0":
+    given = {name: request.headers[name] for name in _BLOB_HEADERS if name in request.headers}
+    if not given:
+        return
+    _check_blob_headers(given)
+    if parse_bool(given.get(headers.BLOB_DOWNLOAD, "")) or given.get(headers.BLOB_THRESHOLD, "0") != "0":
         raise InvalidRequest(f"blob-downloader is not supported for local buckets: {bucket.cname}")
+
+
+def _check_blob_headers(given: dict[str, str]) -> None:
+    """Refuse settings of a blob download that are blank or malformed.
+
+    Raises:
+        InvalidRequest: naming the header.
+    """
+    for name, text in given.items():
+        try:
+            if not text.strip():
+                raise ValueError("blank")
+            if name == headers.BLOB_WORKERS and not -1 <= int(text) <= _BLOB_WORKERS_MAX:
+                raise ValueError("out of range")
+            if name in (headers.BLOB_CHUNK, headers.BLOB_THRESHOLD):
+                parse_size(text)
+            if name == headers.BLOB_READ_TIMEOUT and headers.BLOB_CHUNK in given:
+                parse_duration(text)
+        except ValueError as error:
+            raise InvalidRequest(f"invalid header {name} {quote(text)}: {error}") from None
 
 
 @dataclass(slots=True)
@@ -142,7 +171,8 @@ async def _get_whole(
             if found.body is not None:
                 return Response(status, found.headers, found.body), len(found.body)
             pieces = _windows(node.engine, found.record, bucket.cname_of(name), found.start, found.stop)
-            await request.writer.stream(status, found.headers, pieces, found.stop - found.start)
+            with node.marks.held(bucket, name, is_write=False):
+                await request.writer.stream(status, found.headers, pieces, found.stop - found.start)
             return None, found.stop - found.start
         except SegmentGone:
             # The object was moved between lookup and reading; nothing is sent yet.
@@ -156,7 +186,7 @@ def _find(node: Any, bucket: Bucket, name: str, wanted: str | None, hashes_range
     record = _head(node, bucket, name)
     cname = bucket.cname_of(name)
     start, stop = ranges.resolve(wanted, record.size, cname) if wanted else (0, record.size)
-    answer = attributes.describe(record) | {headers.CONTENT_TYPE: headers.OCTET_STREAM}
+    answer = content_headers(record)
     if wanted:
         answer |= {"Accept-Ranges": "bytes", headers.CONTENT_RANGE: f"bytes {start}-{stop - 1}/{record.size}"}
         if hashes_range:
@@ -165,6 +195,11 @@ def _find(node: Any, bucket: Bucket, name: str, wanted: str | None, hashes_range
     if stop - start <= SMALL_BODY_BYTES_MAX:
         found.body = b"".join(verified_pieces(node.engine, record.extent, cname, start, stop))
     return found
+
+
+def content_headers(record: ObjectRecord) -> dict[str, str]:
+    """Return the headers that go with the bytes of an object."""
+    return attributes.describe(record) | {headers.CONTENT_TYPE: headers.OCTET_STREAM}
 
 
 def _head(node: Any, bucket: Bucket, name: str) -> ObjectRecord:
@@ -209,16 +244,33 @@ async def head(node: Any, request: Request) -> Response | None:
 
 
 async def put(node: Any, request: Request) -> Response | None:
-    """Serve PUT on an object: copy, part of an upload, or the object's bytes."""
-    begin_ns = time.monotonic_ns()
+    """Serve PUT on an object: copy, part of an upload, file of an archive, appended bytes, or the object's bytes."""
     bucket, name, bucket_record = object_of(node, request)
     if request.query.get("object_to"):
         return await _copy(node, bucket, name, request.query.get("object_to"))
     if request.query.get("uploadId"):
-        return await multipart.put_part(node, request, bucket, name)
-    for parameter, what in (("archpath", "write into archives"), ("append_type", "append to objects")):
-        if request.query.get(parameter):
-            raise Unsupported(f"cannot {what} - not implemented yet")
+        return await multipart.put_part(node, request, bucket, name, bucket_record)
+    if request.query.get("archpath"):
+        return await member_put.put_member(node, request, bucket, name, bucket_record)
+    with node.marks.held(bucket, name, is_write=True):
+        if request.query.get("append_type"):
+            return await _append(node, request, bucket, name, bucket_record)
+        return await _put_whole(node, request, bucket, name, bucket_record)
+
+
+async def _append(node: Any, request: Request, bucket: Bucket, name: str, bucket_record: BucketRecord) -> Response:
+    try:
+        answer, record = await append.put_piece(node, request, bucket, name, bucket_record)
+    except ChecksumMismatch as error:
+        node.metrics.add("err.put.n")
+        raise BadUpload(error) from None
+    if record is not None:
+        node.metrics.add_many({"put.n": 1, "put.size": record.size})
+    return answer
+
+
+async def _put_whole(node: Any, request: Request, bucket: Bucket, name: str, bucket_record: BucketRecord) -> Response:
+    begin_ns = time.monotonic_ns()
     given = attributes.parse_attributes(request, bucket_record)
     make_hasher(given.checksum_type)
     try:
@@ -281,26 +333,46 @@ async def _store(node: Any, request: Request, bucket: Bucket, name: str, given: 
 async def _copy(node: Any, bucket: Bucket, name: str, uname: str) -> Response:
     destination, new_name = parse_object_uname(uname)
     check_bucket(node, destination)
-    if (destination, new_name) == (bucket, name):
-        await asyncio.to_thread(_head, node, bucket, name)
-        return empty_answer()
-    await asyncio.to_thread(_copy_one, node, bucket, name, destination, new_name)
+    with node.marks.held(destination, new_name, is_write=True):
+        await asyncio.to_thread(_copy_one, node, bucket, name, destination, new_name)
     return empty_answer()
 
 
 def _copy_one(node: Any, bucket: Bucket, name: str, destination: Bucket, new_name: str) -> None:
-    _head(node, bucket, name)
-    plan = CopyPlan(bucket, destination, parse_selection({}), renames={name: new_name})
-    copy_object(node.engine, plan, name)
+    for attempt in range(_READ_TRIES):
+        record = _head(node, bucket, name)
+        if (destination, new_name) == (bucket, name) or _has_copy(node, record, destination, new_name):
+            return
+        given = record.attributes_of_copy(record.checksum_type)
+        try:
+            (outcome,) = node.engine.copy_many(bucket, [record], destination, [new_name], [given]).result()
+        except SegmentGone as error:
+            outcome = error
+        if not isinstance(outcome, Exception):
+            return
+        if not isinstance(outcome, SegmentGone) or attempt == _READ_TRIES - 1:
+            raise outcome
+
+
+def _has_copy(node: Any, record: ObjectRecord, destination: Bucket, new_name: str) -> bool:
+    """Tell whether the destination holds this very version already."""
+    try:
+        found = node.engine.head(destination, new_name)
+    except ObjectNotFound:
+        return False
+    return bool(record.checksum_value) and all(
+        getattr(found, field) == getattr(record, field)
+        for field in ("size", "version", "checksum_type", "checksum_value", "custom")
+    )
 
 
 async def delete(node: Any, request: Request) -> Response | None:
     """Serve DELETE on an object."""
-    bucket, name, _ = object_of(node, request)
+    bucket, name, bucket_record = object_of(node, request)
     body = await request.read(MESSAGE_BYTES_MAX)
     action = parse_action(body).action if body else ""
     if action == "mpt-abort":
-        return await multipart.abort(node, request, bucket, name)
+        return await multipart.abort(node, request, bucket, name, bucket_record)
     if action == "evict-listrange":
         raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
     try:
@@ -318,41 +390,56 @@ async def patch(node: Any, request: Request) -> Response | None:
     bucket, name, _ = object_of(node, request)
     message = await read_action(request)
     changes = attributes.parse_custom(message.value, bucket.cname_of(name))
-    record = await asyncio.to_thread(_head, node, bucket, name)
-    custom = changes if request.query.boolean("set-new-custom") else record.custom | changes
-    attributes.check_custom_size(custom, f"{bucket.cname_of(name)}: ", attributes.CUSTOM_TOTAL_BYTES_MAX)
-    await asyncio.wrap_future(await asyncio.to_thread(node.engine.update_custom, bucket, name, custom))
+    keep = not request.query.boolean("set-new-custom")
+
+    def change() -> None:
+        _head(node, bucket, name)
+        limit = attributes.CUSTOM_TOTAL_BYTES_MAX
+        node.engine.update_custom(bucket, name, changes, keep=keep, bytes_max=limit).result()
+
+    await asyncio.to_thread(change)
     return empty_answer()
 
 
 async def post(node: Any, request: Request) -> Response | None:
     """Serve POST on an object: multipart uploads, rename, and the lock probe."""
-    bucket, name, _ = object_of(node, request)
+    bucket, name, bucket_record = object_of(node, request)
     message = await read_action(request)
     if message.action == "mpt-upload":
-        return await multipart.begin(node, bucket, name)
+        return await multipart.begin(node, name, bucket_record)
     if message.action == "mpt-complete":
-        return await multipart.complete(node, request, bucket, name, message.value)
-    if message.action == "check-lock":
+        with node.marks.held(bucket, name, is_write=True):
+            await multipart.complete(node, request, bucket, name, bucket_record, message.value)
         return empty_answer()
+    if message.action == "check-lock":
+        return Response(await asyncio.to_thread(node.marks.state, bucket, name))
     if message.action == "rename-obj":
         return await _rename(node, bucket, name, message.name)
     raise InvalidBody(f'invalid action "{message.action}"')
 
 
 async def _rename(node: Any, bucket: Bucket, name: str, new_name: str) -> Response:
-    check_new_name(bucket, name, new_name)
-    await asyncio.to_thread(_copy_one, node, bucket, name, bucket, new_name)
-    await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
+    new_name = check_new_name(bucket, name, new_name)
+
+    def rename() -> None:
+        _head(node, bucket, name)
+        node.engine.rename(bucket, name, new_name)
+        if name.endswith(".tar"):
+            shard_index.forget_index(node.engine, bucket, name)
+
+    with node.marks.held(bucket, new_name, is_write=True):
+        await asyncio.to_thread(rename)
     return empty_answer()
 
 
-def check_new_name(bucket: Bucket, name: str, new_name: str) -> None:
-    """Refuse impossible new names, and the name that the object has."""
+def check_new_name(bucket: Bucket, name: str, new_name: str) -> str:
+    """Refuse impossible new names, and the name that the object has; returns the name as it is stored."""
+    new_name = plain_object_name(new_name)
     if not is_valid_object_name(new_name):
         raise InvalidObjectName(f"invalid object name {quote(new_name)}")
     if new_name == name:
         raise InvalidRequest(f"cannot rename {bucket.cname_of(name)} to self, nothing to do")
+    return new_name
 
 
 HANDLERS = {"GET": get, "HEAD": head, "PUT": put, "POST": post, "PATCH": patch, "DELETE": delete}
