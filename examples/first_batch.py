@@ -16,10 +16,11 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import lz4.frame
-import urllib3
 from running_node import command_path, running_node
 
 from moss.sdk import Bucket, Client
@@ -115,8 +116,23 @@ def read_singly(client: Client, bucket: Bucket, names: Sequence[str]) -> list[by
 
 
 def read_singly_by_http(url: str, names: Sequence[str]) -> list[bytes]:
-    with urllib3.PoolManager() as pool:
-        return [pool.request("GET", f"{url}/v1/objects/{BUCKET}/{name}").data for name in names]
+    """What a script without any SDK does: plain HTTP on kept connections, redirects followed."""
+    connections: dict[str, HTTPConnection] = {}
+
+    def get(location: str) -> bytes:
+        parts = urlsplit(location)
+        connection = connections.setdefault(parts.netloc, HTTPConnection(parts.netloc))
+        connection.request("GET", urlunsplit(("", "", parts.path, parts.query, "")))
+        answer = connection.getresponse()
+        content = answer.read()
+        target = answer.headers["Location"]
+        return get(target) if target else content
+
+    try:
+        return [get(f"{url}/v1/objects/{BUCKET}/{quote(name)}") for name in names]
+    finally:
+        for connection in connections.values():
+            connection.close()
 
 
 def run_command(url: str, arguments: Sequence[str]) -> float:
@@ -175,7 +191,7 @@ def command_row(output: str, time_s: float, got: Files, expected: Files) -> Row:
 def sdk_rows(url: str, client: Client, bucket: Bucket, files: Files) -> list[Row]:
     names, contents = list(files), list(files.values())
     rows = [
-        best_of("one GET per file, urllib3, redirects followed", contents, lambda: read_singly_by_http(url, names)),
+        best_of("one GET per file, plain HTTP, redirects followed", contents, lambda: read_singly_by_http(url, names)),
         best_of("one GET per file, SDK", contents, lambda: read_singly(client, bucket, names)),
         best_of("SDK batch, objects", contents, lambda: read_batch(client, bucket, names, None)),
     ]
