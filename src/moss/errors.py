@@ -35,10 +35,12 @@
     │   └── MalformedAnswer      a server answered with something that the protocol does not know
     ├── Unavailable              try again later, or elsewhere
     │   ├── TooManyRequests
+    │   ├── BackendUnavailable   the store behind a bucket
     │   ├── OutOfSpace
     │   ├── SegmentGone
     │   └── StoreClosed
     ├── AccessDenied
+    │   └── BackendDenied        by the store behind a bucket
     └── Unsupported
 
 Leaves name the fact and keep it in fields; branches tell what a caller can do about it.
@@ -282,6 +284,15 @@ class TooManyRequests(Unavailable):
         super().__init__(message)
 
 
+class BackendUnavailable(Unavailable):
+    """The store behind a bucket cannot be reached, is overloaded, or failed, after the retries that are allowed.
+
+    The text names backend, bucket and cause, and holds no secret.
+    """
+
+    code = "backend-unavailable"
+
+
 class OutOfSpace(Unavailable):
     code = "out-of-space"
 
@@ -302,6 +313,12 @@ class StoreClosed(Unavailable):
 
 class AccessDenied(MossError):
     code = "access-denied"
+
+
+class BackendDenied(AccessDenied):
+    """The store behind a bucket refuses the node's credentials; the text names backend, bucket and cause."""
+
+    code = "backend-denied"
 
 
 class Unsupported(MossError):

@@ -5,9 +5,9 @@ again, of a ZIP only the directory is written anew. Memory is bounded by pieces 
 Source: spec/rest-data.md 7.3, 7.4.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from moss.archive.buffers import Buffer
 from moss.archive.decompression import make_decompressor
@@ -19,12 +19,33 @@ from moss.archive.tar_pull import pull_entries
 from moss.archive.writer import Framer, make_framer
 from moss.archive.zip import ZipWriter
 from moss.archive.zip_parse import directory_span, read_directory
-from moss.errors import ObjectNotFound
+from moss.errors import ObjectChanged, ObjectNotFound, SegmentGone
 from moss.naming.bucket import Bucket
 from moss.node.delivery import verified_pieces
+from moss.node.storage.locks import Turns
 from moss.node.storage.objects import ObjectAttributes, ObjectRecord
 
-__all__ = ["ArchiveUpload", "existing_archive"]
+__all__ = ["ArchiveUpload", "existing_archive", "grow"]
+
+# Other processes may change an archive while it grows; those of this one wait for each other.
+_TRIES = 50
+_turns = Turns()
+Made = TypeVar("Made")
+
+
+def grow(bucket: Bucket, name: str, make_once: Callable[[], Made]) -> Made:
+    """Make an archive from what it is now; again if it was changed meanwhile.
+
+    Args:
+        make_once: raises ObjectChanged, or SegmentGone, when its work was for nothing.
+    """
+    with _turns.wait((bucket, name)):
+        for _ in range(_TRIES - 1):
+            try:
+                return make_once()
+            except (ObjectChanged, SegmentGone):
+                continue
+        return make_once()
 
 
 def existing_archive(engine: Any, bucket: Bucket, name: str) -> ObjectRecord | None:

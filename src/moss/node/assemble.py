@@ -22,13 +22,18 @@ from functools import partial
 from pathlib import Path
 
 from moss.errors import InvalidRequest
+from moss.naming.bucket import Provider
+from moss.node.backends.base import Backend
 from moss.node.clock import SystemClock
 from moss.node.config import ConfigStore
+from moss.node.getbatch.cold import ColdEntries
+from moss.node.getbatch.plan import Batch
 from moss.node.getbatch.service import BatchService
 from moss.node.jobs.downloads import Downloads
 from moss.node.jobs.egress import EgressPolicy
 from moss.node.jobs.registry import JobRegistry
 from moss.node.metrics import Metrics
+from moss.node.remote import RemoteObjects, Remotes
 from moss.node.server.app import FaceServer
 from moss.node.server.gateway import express as gateway_express
 from moss.node.server.http import Face, Request
@@ -117,6 +122,8 @@ class Node:
         self.jobs.links.serve("metrics.series", lambda _: self.metrics.gateway_series())
         self.jobs.links.serve("log.lines", lambda _: RING.lines())
         self.jobs.links.serve("metrics.reset", lambda errors_only: self.metrics.reset(errors_only=errors_only))
+        self.remotes = Remotes(open_backends())
+        self.remote_objects = RemoteObjects(self.engine)
         self.batches = BatchService(
             engine=self.engine,
             shards=self.shards,
@@ -127,12 +134,20 @@ class Node:
             gateway_id=self.gateway_id,
             target_name=self.target_name,
             spool_folder=data / "run",
+            cold_entries=self._cold_entries,
         )
         self.marks = ObjectMarks(data / "run" / "objects.lock")
         for kind in (multipart, append):
             self.engine.add_chore(partial(kind.unfinished(self).expire, UNFINISHED_S_MAX))
         self.map_version = 1
         self.is_ready = False
+
+    def _cold_entries(self, batch: Batch) -> ColdEntries | None:
+        if not self.remotes:
+            return None
+        records = [self.engine.get_bucket(bucket) for bucket in batch.buckets]
+        places = {number: place for number, record in enumerate(records) if (place := self.remotes.place(record))}
+        return ColdEntries(self.remote_objects, batch, places, asyncio.get_running_loop()) if places else None
 
     def serves_direct(self, request: Request) -> bool:
         """Tell whether the gateway answers a data request itself instead of redirecting it."""
@@ -145,6 +160,14 @@ class Node:
         self.engine.close()
         self.metrics.close()
         self.config.close()
+
+
+def open_backends() -> dict[Provider, Backend]:
+    """Open the stores that the environment has credentials for."""
+    from moss.node.backends.s3 import S3Backend
+
+    s3 = S3Backend.from_environment()
+    return {Provider.AWS: s3} if s3 is not None else {}
 
 
 def load_identity(data: Path) -> NodeIdentity:

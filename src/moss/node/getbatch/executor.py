@@ -18,6 +18,7 @@ from moss.archive.formats import Format
 from moss.archive.tar import build_header, build_pax
 from moss.archive.writer import Framer, make_framer
 from moss.errors import Aborted, InvalidRequest, MossError
+from moss.node.getbatch.cold import ColdEntries
 from moss.node.getbatch.plan import WINDOW_BYTES_MAX, Batch, cut_runs
 from moss.node.getbatch.sources import LargePayload, Payload, Sources
 from moss.node.getbatch.warmup import Warmup
@@ -86,6 +87,7 @@ class Assembly:
         aborted: set when the job is stopped.
         warmup: reads later windows ahead when the data is cold.
         outcome: filled when given (buffered answers).
+        cold: fetches what is kept elsewhere; None when all buckets are this node's own.
     """
 
     def __init__(
@@ -98,11 +100,12 @@ class Assembly:
         aborted: threading.Event,
         warmup: Warmup,
         outcome: Outcome | None = None,
+        cold: ColdEntries | None = None,
     ) -> None:
         self._batch, self._sources = batch, sources
         self._soft_errors_max, self._describe, self._aborted = soft_errors_max, describe, aborted
         self._warmup, self._warmed_until = warmup, 0
-        self._outcome = outcome
+        self._outcome, self._cold = outcome, cold
         self._framer: Framer = make_framer(batch.options.format)
         self._is_tar_family = batch.options.format.is_tar_family
         self.counts = Counts()
@@ -119,6 +122,8 @@ class Assembly:
         if len(batch) > AT_ONCE_ENTRIES_MAX or not batch.is_plain:
             return None
         extents = self._sources.locate(0, len(batch))
+        if self._cold is not None and None in extents:
+            return None
         bytes_max = AT_ONCE_BYTES_MAX if batch.options.format is Format.TAR else AT_ONCE_PACKED_BYTES_MAX
         if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
             return None
@@ -136,12 +141,39 @@ class Assembly:
         """
         if not self._batch.options.continue_on_error and self._batch.options.streaming:
             self._check_all_exist()
-        for start, stop in self._batch.windows():
-            extents = self._sources.locate(start, stop)
+        for start, stop, extents in self._located():
             members = self._batch.members[start:stop] if self._batch.members is not None else None
             for begin, end in cut_runs(extents, members):
                 yield from self._run(start + begin, extents[begin:end])
         yield self._framer.finish()
+
+    def _located(self) -> Iterator[tuple[int, int, Sequence[Extent | None]]]:
+        """Yield (start, stop, extents) of each window; of the next one is fetched what it lacks."""
+        cold = self._cold
+        if cold is None:
+            for start, stop in self._batch.windows():
+                yield start, stop, self._sources.locate(start, stop)
+            return
+        try:
+            ahead: tuple[int, int, Sequence[Extent | None], bool] | None = None
+            for start, stop in self._batch.windows():
+                extents = self._sources.locate(start, stop)
+                following = (start, stop, extents, cold.announce(start, extents))
+                if ahead is not None:
+                    yield self._settled(*ahead)
+                ahead = following
+            if ahead is not None:
+                yield self._settled(*ahead)
+        finally:
+            cold.close()
+
+    def _settled(
+        self, start: int, stop: int, extents: Sequence[Extent | None], is_cold: bool
+    ) -> tuple[int, int, Sequence[Extent | None]]:
+        if is_cold:
+            self._sources.fetched = self._cold.settle(start)
+            extents = self._sources.locate(start, stop)
+        return start, stop, extents
 
     def _run(self, start: int, located: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
         extents = self._sources.open(start, located)
@@ -163,6 +195,9 @@ class Assembly:
         The first window is not looked at: it is resolved as a whole before its first byte is yielded.
         """
         for start, stop in list(self._batch.windows())[1:]:
+            # What is kept elsewhere is known to exist when it is here.
+            if self._cold is not None and any(map(self._cold.is_cold, range(start, stop))):
+                continue
             error = self._sources.first_missing(start, stop)
             if error is not None:
                 raise error
@@ -178,6 +213,8 @@ class Assembly:
 
     def _is_finished_run(self, extents: Sequence[Extent | None]) -> bool:
         options = self._batch.options
+        if self._cold is not None and None in extents:
+            return False
         if not (self._is_tar_family and self._batch.is_plain) or options.omit_bucket or options.report_checksum:
             return False
         want, mask = FLAG_FINISHED_HEADER, FLAG_FINISHED_HEADER | FLAG_BLOCKS

@@ -17,6 +17,7 @@ from xxhash import xxh3_64_intdigest
 from moss.errors import Aborted, JobNotActive, MossError, TooManyRequests, WorkItemNotFound
 from moss.naming.bucket import Bucket
 from moss.node.getbatch.admission import FOLLOW_S_MAX, THROTTLE_S, Admission, WorkItem
+from moss.node.getbatch.cold import ColdEntries
 from moss.node.getbatch.executor import Assembly, Buffer, Counts, Outcome
 from moss.node.getbatch.plan import Batch
 from moss.node.getbatch.sources import Sources
@@ -36,6 +37,7 @@ class BatchService:
     Args:
         parts: the node's engine, shards, config, metrics, jobs and clock.
         gateway_id, target_name: for work item ids and error texts (`t[id]`).
+        cold_entries: returns what fetches the objects of a batch that are kept elsewhere, None if none are.
         spool_folder: where large buffered answers may be kept until they are sent.
     """
 
@@ -51,9 +53,11 @@ class BatchService:
         gateway_id: str,
         target_name: str,
         spool_folder: Path,
+        cold_entries: Callable[[Batch], ColdEntries | None] = lambda batch: None,
     ) -> None:
         self._engine, self._shards, self._config = engine, shards, config
         self._metrics, self._jobs, self._clock = metrics, jobs, clock
+        self._cold_entries = cold_entries
         self._gateway_id, self._target_name, self._spool_folder = gateway_id, target_name, spool_folder
         self._spool_budget = SpoolBudget()
         self._warmup = Warmup(config.get_batch.warmup_workers)
@@ -180,6 +184,7 @@ class BatchService:
                 aborted=item.job.aborted,
                 warmup=self._warmup,
                 outcome=outcome,
+                cold=self._cold_entries(item.batch),
             )
             await self._send(item, assembly, outcome, request)
             error = ""

@@ -84,6 +84,8 @@ class Sources:
         self._engine, self._shards, self._batch, self._node_name = engine, shards, batch, node_name
         self._bucket_ids = [engine.get_bucket(bucket).id for bucket in batch.buckets]
         self._segments: dict[int, Segment] = {}
+        # Contents and errors of entries that were asked of their stores and did not come into the cache.
+        self.fetched: dict[int, bytes | MossError] = {}
 
     def locate(self, start: int, stop: int) -> list[Extent | None]:
         """Look up the objects of a window, in one view of the store.
@@ -198,7 +200,7 @@ class Sources:
         rows: list[int] = []
         for i, (extent, path) in enumerate(zip(extents, paths, strict=False)):
             if extent is None:
-                found[i] = self.missing(start + i)
+                found[i] = self._absent(start + i)
             elif path:
                 wanted.setdefault(extent[5], []).append(i)
             elif extent[4] & FLAG_BLOCKS:
@@ -335,6 +337,16 @@ class Sources:
 
     def _damaged(self, index: int, expected: int, found: int) -> ChecksumMismatch:
         return ChecksumMismatch(self._cname(index), expected=f"{expected:016x}", found=f"{found:016x}")
+
+    def _absent(self, index: int) -> Payload:
+        """Return what there is of an entry whose object is not on this node."""
+        content = self.fetched.get(index)
+        if content is None:
+            return self.missing(index)
+        if isinstance(content, MossError):
+            # Entries whose object the store does not have either are missing like all others.
+            return self.missing(index) if isinstance(content, ObjectNotFound) else content
+        return self._ranged(index, memoryview(content))
 
     def missing(self, index: int) -> MossError:
         """An object, or the shard of a member, that does not exist. Source: spec/getbatch.md 8.4."""

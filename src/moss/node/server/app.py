@@ -16,6 +16,7 @@ from aiohttp.web_request import BaseRequest
 from moss.errors import InvalidRequest, MossError, TooLarge
 from moss.node.server import errors
 from moss.node.server.express import ExpressConnection, ExpressWay, Wakeups, address_of
+from moss.node.server.gateway import remotes
 from moss.node.server.http import Face, Request, Response
 from moss.node.server.routes import RouteTable
 from moss.node.server.writer import Writer
@@ -267,6 +268,8 @@ class FaceServer:
             handler = self._routes.find(request)
             if isinstance(handler, Response):
                 return handler
+            if "provider=" in request.query_string and self.node.remotes:
+                await remotes.admit(self.node, request)
             return await handler(self.node, request)
         except MossError as error:
             return self._failed(request, error)

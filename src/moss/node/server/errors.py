@@ -57,8 +57,10 @@ STATUSES: dict[str, tuple[int, str]] = {
     # try again later
     "unavailable": (503, ""),
     "too-many-requests": (429, "ErrTooManyRequests"),
+    "backend-unavailable": (503, "ErrFailedTo"),
     "out-of-space": (507, "ErrCapacityExceeded"),
     "access-denied": (403, ""),
+    "backend-denied": (403, "ErrFailedTo"),
     "bucket-access-denied": (403, "ErrBucketAccessDenied"),
     "direct-access-denied": (401, ""),
     "unsupported": (501, "ErrUnsupp"),

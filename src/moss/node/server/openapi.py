@@ -15,6 +15,7 @@ __all__ = ["build_description"]
 _QUERY: dict[str, tuple[str, ...]] = {
     "buckets": (
         *("provider", "namespace", "presence", "bsumm_remote", "uuid", "sys", "keep_bck_md", "dont_head_remote_bck"),
+        "dont_add_remote_bck_md",
         *("ignore_non_exist_err", "binfo_with_remote", "bck_to"),
     ),
     "objects": (

@@ -1,12 +1,13 @@
-"""File locks: which worker numbers are taken, and who repairs or compacts."""
+"""Locks: which worker numbers are taken, who repairs or compacts, and whose turn it is."""
 
 import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["WorkerLock", "exclusive", "is_free"]
+__all__ = ["Turns", "WorkerLock", "exclusive", "is_free"]
 
 
 class WorkerLock:
@@ -51,3 +52,28 @@ def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
         yield True
     finally:
         os.close(fd)
+
+
+class Turns:
+    """Threads of this process take turns, for each key apart."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[Hashable, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def wait(self, key: Hashable) -> Iterator[None]:
+        """Wait for one's turn, and have it for the length of the block."""
+        with self._lock:
+            turn, waiting = self._turns.get(key, (threading.Lock(), 0))
+            self._turns[key] = turn, waiting + 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                turn, waiting = self._turns[key]
+                if waiting > 1:
+                    self._turns[key] = turn, waiting - 1
+                else:
+                    del self._turns[key]

@@ -7,13 +7,11 @@ from typing import Any
 from moss.archive.formats import Format
 from moss.errors import CorruptData, NotFound, ObjectChanged, ObjectNotFound, SegmentGone
 from moss.naming.bucket import Bucket
-from moss.node.archiving import ArchiveUpload, existing_archive
+from moss.node.archiving import ArchiveUpload, existing_archive, grow
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.job import Job
 from moss.node.jobs.selection import Selection
 from moss.node.storage.objects import NO_ATTRIBUTES, ObjectAttributes
-
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +52,15 @@ def make_archive(plan: ArchivePlan, engine: Any) -> Callable[[Job], None]:
     """
 
     def work(job: Job) -> None:
-        for attempt in range(_TRIES):
+        def make_once() -> None:
             counted = _Counted(job)
             try:
                 _make_once(plan, engine, counted)
-                return
             except (ObjectChanged, SegmentGone):
-                if attempt == _TRIES - 1:
-                    raise
                 counted.take_back()
+                raise
+
+        grow(plan.destination, plan.name, make_once)
 
     return work
 

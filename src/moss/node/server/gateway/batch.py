@@ -12,6 +12,7 @@ from moss.errors import InvalidRequest
 from moss.naming.bucket import Bucket
 from moss.node.getbatch.admission import WorkItem
 from moss.node.getbatch.plan import Batch, build_batch
+from moss.node.server.gateway import remotes
 from moss.node.server.gateway.lookup import check_bucket, query_bucket
 from moss.node.server.http import Request, Response, redirect
 from moss.node.server.redirects import target_location
@@ -53,6 +54,7 @@ async def decode_batch(node: Any, request: Request, body: bytes, path_bucket: Bu
         decoded = decode_request(body, path_bucket)
     for bucket in decoded.buckets:
         if bucket != path_bucket:  # that one was checked before the body was read
+            await remotes.know(node, bucket)
             check_bucket(node, bucket)
     return build_batch(
         decoded,

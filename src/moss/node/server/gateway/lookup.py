@@ -88,6 +88,6 @@ def check_bucket(node: Any, bucket: Bucket) -> Any:
         BackendMissing: a cloud bucket without a configured backend, or a bucket of an unknown cluster.
         BucketNotFound: no such bucket.
     """
-    if bucket.is_remote:
+    if bucket.is_remote and node.remotes.backend(bucket) is None:
         raise BackendMissing(bucket, f"p[{node.gateway_id}]")
     return node.engine.get_bucket(bucket)

@@ -19,13 +19,11 @@ from moss.errors import (
     ChecksumMismatch,
     InvalidBody,
     InvalidRequest,
-    ObjectChanged,
     ObjectNotFound,
     OutOfSpace,
-    SegmentGone,
 )
 from moss.naming.bucket import Bucket, is_valid_member_path
-from moss.node.archiving import ArchiveUpload, existing_archive
+from moss.node.archiving import ArchiveUpload, existing_archive, grow
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.http import Request, Response
 from moss.node.server.target import attributes
@@ -36,8 +34,6 @@ from moss.wire import headers
 
 _MEMORY_BYTES_MAX = 1 << 20
 _PIECE_BYTES = 1 << 20
-# An archive that changes under every one of so many tries has many writers; somebody else is told to try again.
-_TRIES = 50
 
 
 class UnknownExtension(InvalidRequest):
@@ -199,13 +195,7 @@ def _check_existing(engine: Any, addition: Addition) -> None:
 
 
 def _write(engine: Any, addition: Addition, body: _Body) -> ObjectRecord:
-    for attempt in range(_TRIES):
-        try:
-            return _write_once(engine, addition, body)
-        except (ObjectChanged, SegmentGone):
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    return grow(addition.bucket, addition.archive, lambda: _write_once(engine, addition, body))
 
 
 def _write_once(engine: Any, addition: Addition, body: _Body) -> ObjectRecord:

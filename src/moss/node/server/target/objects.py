@@ -21,6 +21,7 @@ from moss.errors import (
 from moss.naming.bucket import Bucket, is_valid_object_name, parse_object_uname, plain_object_name
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.kinds import shard_index
+from moss.node.remote import Place
 from moss.node.server.answers import MESSAGE_BYTES_MAX, empty_answer, parse_action, read_action
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket, query_bucket, too_short
@@ -101,7 +102,10 @@ async def get(node: Any, request: Request) -> Response | None:
     begin_ns = time.monotonic_ns()
     bucket, name, bucket_record = object_of(node, request)
     _refuse_foreign_reads(request, bucket)
+    place = node.remotes.place(bucket_record)
     try:
+        if place is not None:
+            await _bring(node, place, name)
         if members.is_wanted(request):
             answer, size = await members.answer(node, request, bucket, name)
         else:
@@ -115,6 +119,17 @@ async def get(node: Any, request: Request) -> Response | None:
     spent = time.monotonic_ns() - begin_ns
     node.metrics.add_many({"get.n": 1, "get.size": size, "get.ns.total": spent})
     return answer
+
+
+async def _bring(node: Any, place: Place, name: str) -> None:
+    """Have an object here that is kept elsewhere, in the version that is there if the bucket wants that."""
+    try:
+        record = await asyncio.to_thread(node.engine.head, place.record.bucket, name)
+    except ObjectNotFound:
+        await node.remote_objects.bring(place, name)
+        return
+    if place.validates and not await node.remote_objects.is_current(place, record):
+        await node.remote_objects.bring(place, name)
 
 
 def _refuse_foreign_reads(request: Request, bucket: Bucket) -> None:
