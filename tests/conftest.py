@@ -1,11 +1,13 @@
 """Fixtures that several test folders share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from moss.testing import NodeProcess, start_node
+from tests.support.rgw import INSTALL, Rgw, missing_programs, running_rgw
 
 CONFORMANCE = Path(__file__).resolve().parents[2] / "shared" / "conformance"
 
@@ -24,3 +26,29 @@ def conformance() -> Path:
     if not CONFORMANCE.exists():
         pytest.skip(f"the recorded answers are not at {CONFORMANCE}: nothing to compare with")
     return CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rgw]:
+    """A real S3 service, shared by all tests: use buckets of your own."""
+    if "MOSS_TEST_RGW" in os.environ:  # one that runs already, for those who run a few tests often
+        yield Rgw(os.environ["MOSS_TEST_RGW"])
+        return
+    missing = missing_programs()
+    if missing:
+        reason = f"no {', '.join(missing)} on this machine. On Debian: {INSTALL}"
+        # CI has everything: there a test that is left out is a failure.
+        (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(reason)
+    with running_rgw(tmp_path_factory.mktemp("rgw") / "cluster") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud_node(tmp_path_factory: pytest.TempPathFactory, rgw: Rgw) -> Iterator[NodeProcess]:
+    """A node that finds the S3 service's credentials in its environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in rgw.environ.items():
+            patch.setenv(name, value)
+        running = start_node(tmp_path_factory.mktemp("cloud") / "data")
+    with running:
+        yield running

@@ -147,7 +147,10 @@ class Node:
             return None
         records = [self.engine.get_bucket(bucket) for bucket in batch.buckets]
         places = {number: place for number, record in enumerate(records) if (place := self.remotes.place(record))}
-        return ColdEntries(self.remote_objects, batch, places, asyncio.get_running_loop()) if places else None
+        if not places:
+            return None
+        loop = asyncio.get_running_loop()
+        return ColdEntries(self.engine, self.remote_objects, batch, places, loop)
 
     def serves_direct(self, request: Request) -> bool:
         """Tell whether the gateway answers a data request itself instead of redirecting it."""

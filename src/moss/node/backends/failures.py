@@ -13,6 +13,8 @@ _CONNECTION = (
     ("connection refused", "connection refused"),
     ("operation timed out", "no answer in time"),
     ("TimedOut", "no answer in time"),
+    ("response body", "the answer broke off"),
+    ("Body", "the answer broke off"),
     ("error sending request", "cannot be reached"),
 )
 

@@ -7,6 +7,7 @@ answer that was cut can never be taken for a whole one.
 
 import threading
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,8 +20,9 @@ from moss.archive.tar import build_header, build_pax
 from moss.archive.writer import Framer, make_framer
 from moss.errors import Aborted, InvalidRequest, MossError
 from moss.node.getbatch.cold import ColdEntries
+from moss.node.getbatch.payloads import Payload, StreamedPayload
 from moss.node.getbatch.plan import WINDOW_BYTES_MAX, Batch, cut_runs
-from moss.node.getbatch.sources import LargePayload, Payload, Sources
+from moss.node.getbatch.sources import Sources
 from moss.node.getbatch.warmup import Warmup
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import FLAG_BLOCKS, FLAG_FINISHED_HEADER, FRAME_CHECK_MASK, FRAME_CHECK_SHIFT
@@ -31,6 +33,8 @@ Buffer = bytes | bytearray | memoryview
 
 # Cold data is read so many runs ahead of the one that is being sent.
 RUNS_AHEAD = 2
+# Of so many windows what they lack is fetched while one is sent.
+WINDOWS_AHEAD = 1
 _READY = {memoryview, bytes}
 # What is assembled on the event loop itself; about 0.3 ms of work.
 AT_ONCE_ENTRIES_MAX = 32
@@ -122,7 +126,7 @@ class Assembly:
         if len(batch) > AT_ONCE_ENTRIES_MAX or not batch.is_plain:
             return None
         extents = self._sources.locate(0, len(batch))
-        if self._cold is not None and None in extents:
+        if self._cold is not None and self._cold.lacks(0, extents):
             return None
         bytes_max = AT_ONCE_BYTES_MAX if batch.options.format is Format.TAR else AT_ONCE_PACKED_BYTES_MAX
         if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
@@ -148,32 +152,34 @@ class Assembly:
         yield self._framer.finish()
 
     def _located(self) -> Iterator[tuple[int, int, Sequence[Extent | None]]]:
-        """Yield (start, stop, extents) of each window; of the next one is fetched what it lacks."""
+        """Yield (start, stop, extents) of each window. What the next one lacks is fetched while one is sent."""
+        windows = ((start, stop, self._sources.locate(start, stop)) for start, stop in self._batch.windows())
         cold = self._cold
         if cold is None:
-            for start, stop in self._batch.windows():
-                yield start, stop, self._sources.locate(start, stop)
+            yield from windows
             return
-        try:
-            ahead: tuple[int, int, Sequence[Extent | None], bool] | None = None
-            for start, stop in self._batch.windows():
-                extents = self._sources.locate(start, stop)
-                following = (start, stop, extents, cold.announce(start, extents))
-                if ahead is not None:
-                    yield self._settled(*ahead)
-                ahead = following
-            if ahead is not None:
-                yield self._settled(*ahead)
-        finally:
-            cold.close()
+        ahead: deque[tuple[int, int, Sequence[Extent | None], bool]] = deque()
+        for start, stop, extents in windows:
+            ahead.append((start, stop, extents, cold.announce(start, extents)))
+            if len(ahead) > WINDOWS_AHEAD:
+                yield self._settled(*ahead.popleft())
+        while ahead:
+            yield self._settled(*ahead.popleft())
 
     def _settled(
-        self, start: int, stop: int, extents: Sequence[Extent | None], is_cold: bool
+        self, start: int, stop: int, extents: Sequence[Extent | None], is_announced: bool
     ) -> tuple[int, int, Sequence[Extent | None]]:
-        if is_cold:
-            self._sources.fetched = self._cold.settle(start)
-            extents = self._sources.locate(start, stop)
-        return start, stop, extents
+        if not is_announced:
+            return start, stop, extents
+        found = self._sources.fetched = self._cold.settle(start)
+        extents = self._sources.locate(start, stop)
+        # What the store said counts more than an older version that is still here.
+        return start, stop, [None if start + i in found else extent for i, extent in enumerate(extents)]
+
+    def close(self) -> None:
+        """Fetch nothing more; from any thread."""
+        if self._cold is not None:
+            self._cold.close()
 
     def _run(self, start: int, located: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
         extents = self._sources.open(start, located)
@@ -196,7 +202,7 @@ class Assembly:
         """
         for start, stop in list(self._batch.windows())[1:]:
             # What is kept elsewhere is known to exist when it is here.
-            if self._cold is not None and any(map(self._cold.is_cold, range(start, stop))):
+            if self._cold is not None and any(map(self._cold.is_elsewhere, range(start, stop))):
                 continue
             error = self._sources.first_missing(start, stop)
             if error is not None:
@@ -279,7 +285,7 @@ class Assembly:
         large: list[int] = []
         if not set(map(type, payloads)) <= _READY:
             for i, payload in enumerate(payloads):
-                if isinstance(payload, LargePayload):
+                if isinstance(payload, StreamedPayload):
                     large.append(i)
                 elif isinstance(payload, MossError):
                     self._soft_error(start + i, payload)
@@ -292,10 +298,10 @@ class Assembly:
             records |= {
                 i: {PAX_INDEX: str(start + i), PAX_XXH3: f"{xxh3_64_intdigest(payload):016x}"}
                 for i, payload in enumerate(payloads)
-                if i not in missing and not isinstance(payload, LargePayload)
+                if i not in missing and not isinstance(payload, StreamedPayload)
             }
         if large:
-            sizes = [payload.size if isinstance(payload, LargePayload) else len(payload) for payload in payloads]
+            sizes = [payload.size if isinstance(payload, StreamedPayload) else len(payload) for payload in payloads]
         else:
             sizes = list(map(len, payloads))
         columns = _Columns(names, sizes, payloads, records)
@@ -330,7 +336,7 @@ class Assembly:
             return []
         return self._framer.frame(columns.names[begin:stop], columns.sizes[begin:stop], columns.payloads[begin:stop])
 
-    def _large(self, index: int, name: str, payload: LargePayload) -> Iterator[list[Buffer]]:
+    def _large(self, index: int, name: str, payload: StreamedPayload) -> Iterator[list[Buffer]]:
         buffers: list[Buffer] = []
         if self._batch.options.report_checksum:
             digest = xxh3_64()

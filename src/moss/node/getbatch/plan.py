@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from moss.archive.formats import Format, parse_mime
+from moss.errors import RangeOutOfBounds
 from moss.naming.bucket import Bucket
 from moss.node.storage.layout import Extent
 from moss.wire.batch import BatchRequest, Entry
@@ -84,6 +85,20 @@ class Batch:
 
     def bucket(self, index: int) -> Bucket:
         return self.buckets[self.bucket_of[index] if self.bucket_of else 0]
+
+    def bucket_number(self, index: int) -> int:
+        return self.bucket_of[index] if self.bucket_of else 0
+
+    def span(self, index: int, size: int) -> tuple[int, int] | RangeOutOfBounds:
+        """Return (start, length) that an entry asks of `size` bytes. Source: spec/getbatch.md 9."""
+        if self.starts is None:
+            return 0, size
+        start, length = self.starts[index], self.lengths[index]
+        if not start and not length:
+            return 0, size
+        if start >= size or (length > 0 and start + length > size):
+            return RangeOutOfBounds(size=size, start=start, length=length)
+        return start, size - start if length < 0 else length
 
     def output_names(self, start: int, stop: int) -> list[str]:
         """Return the member names in the answer for a window.

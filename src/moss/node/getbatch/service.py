@@ -199,6 +199,8 @@ class BatchService:
             raise Aborted(error) from None
         finally:
             forget()
+            if assembly is not None:
+                assembly.close()
             self._end(item, assembly, "" if request.writer.is_complete else error)
 
     async def _send(self, item: WorkItem, assembly: Assembly, outcome: Outcome | None, request: Any) -> None:

@@ -6,8 +6,7 @@ harms its own entries only.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 
 from xxhash import xxh3_64_intdigest
@@ -18,16 +17,16 @@ from moss.errors import (
     MemberNotFound,
     MossError,
     ObjectNotFound,
-    RangeOutOfBounds,
     SegmentGone,
 )
 from moss.naming.bucket import plain_object_name
 from moss.node.getbatch import warmup
+from moss.node.getbatch.payloads import LargePayload, Payload
 from moss.node.getbatch.plan import Batch
 from moss.node.storage.bucket_calls import without_finished_header
 from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
-from moss.node.storage.records import BLOCK_BYTES, FLAG_BLOCKS
+from moss.node.storage.records import FLAG_BLOCKS
 from moss.node.storage.segments import Segment
 from moss.node.storage.shards import DecodeBudget, MemberColumns, MemberExtent, ShardIndexes
 
@@ -35,46 +34,6 @@ from moss.node.storage.shards import DecodeBudget, MemberColumns, MemberExtent, 
 _LOCATE_TRIES = 4
 # Segments that are kept open from run to run. One that is held stays on disk.
 _SEGMENTS_KEPT_MAX = 64
-# Cold large objects are read ahead by so much.
-_LARGE_AHEAD_BYTES = 2 << 20
-
-
-@dataclass(slots=True)
-class LargePayload:
-    """A payload too large to be checked at once: sent block by block.
-
-    Attributes:
-        size: bytes that the entry delivers.
-    """
-
-    name: str
-    segment: Segment
-    object_offset: int
-    object_size: int
-    blocks: Sequence[int]
-    start: int
-    size: int
-
-    def pieces(self) -> Iterator[memoryview]:
-        """Yield the payload in verified pieces of at most one block.
-
-        Raises:
-            ChecksumMismatch: a block differs from what was stored.
-        """
-        view, base = self.segment.view, self.object_offset
-        stop = self.start + self.size
-        for number in range(self.start // BLOCK_BYTES, -(-stop // BLOCK_BYTES)):
-            begin, end = number * BLOCK_BYTES, min((number + 1) * BLOCK_BYTES, self.object_size)
-            ahead = min(_LARGE_AHEAD_BYTES, self.object_size - end)
-            warmup.bring_in(self.segment, base + begin, end - begin, ahead)
-            block = view[base + begin : base + end]
-            found = xxh3_64_intdigest(block)
-            if found != self.blocks[number]:
-                raise ChecksumMismatch(self.name, expected=f"{self.blocks[number]:016x}", found=f"{found:016x}")
-            yield block[max(self.start - begin, 0) : min(stop, end) - begin]
-
-
-Payload = memoryview | bytes | LargePayload | MossError
 
 
 class Sources:
@@ -84,8 +43,8 @@ class Sources:
         self._engine, self._shards, self._batch, self._node_name = engine, shards, batch, node_name
         self._bucket_ids = [engine.get_bucket(bucket).id for bucket in batch.buckets]
         self._segments: dict[int, Segment] = {}
-        # Contents and errors of entries that were asked of their stores and did not come into the cache.
-        self.fetched: dict[int, bytes | MossError] = {}
+        # Payloads that came from the stores behind buckets and not into the cache, and what went wrong there.
+        self.fetched: Mapping[int, Payload] = {}
 
     def locate(self, start: int, stop: int) -> list[Extent | None]:
         """Look up the objects of a window, in one view of the store.
@@ -297,7 +256,7 @@ class Sources:
 
     def _large(self, index: int, extent: Extent) -> Payload:
         number, offset, size, _, _, serial = extent
-        span = self._span(index, size)
+        span = self._batch.span(index, size)
         if isinstance(span, MossError):
             return span
         blocks = self._engine.block_checksums(serial)
@@ -310,23 +269,11 @@ class Sources:
         return self.payloads(index, self.open(index, self.locate(index, index + 1)))[0]
 
     def _ranged(self, index: int, payload: memoryview) -> Payload:
-        span = self._span(index, len(payload))
+        span = self._batch.span(index, len(payload))
         if isinstance(span, MossError):
             return span
         start, length = span
         return payload[start : start + length]
-
-    def _span(self, index: int, size: int) -> tuple[int, int] | RangeOutOfBounds:
-        """Return (start, length) that an entry asks of `size` bytes. Source: spec/getbatch.md 9."""
-        batch = self._batch
-        if batch.starts is None:
-            return 0, size
-        start, length = batch.starts[index], batch.lengths[index]
-        if not start and not length:
-            return 0, size
-        if start >= size or (length > 0 and start + length > size):
-            return RangeOutOfBounds(size=size, start=start, length=length)
-        return start, size - start if length < 0 else length
 
     def _cname(self, index: int) -> str:
         batch = self._batch
@@ -340,13 +287,9 @@ class Sources:
 
     def _absent(self, index: int) -> Payload:
         """Return what there is of an entry whose object is not on this node."""
-        content = self.fetched.get(index)
-        if content is None:
-            return self.missing(index)
-        if isinstance(content, MossError):
-            # Entries whose object the store does not have either are missing like all others.
-            return self.missing(index) if isinstance(content, ObjectNotFound) else content
-        return self._ranged(index, memoryview(content))
+        found = self.fetched.get(index)
+        # An object that its store does not have either is missing like all others.
+        return self.missing(index) if found is None or isinstance(found, ObjectNotFound) else found
 
     def missing(self, index: int) -> MossError:
         """An object, or the shard of a member, that does not exist. Source: spec/getbatch.md 8.4."""
@@ -368,7 +311,7 @@ class Sources:
             if extent is None:
                 return self.missing(start + i)
             if batch.starts is not None and not (batch.members and batch.members[start + i]):
-                span = self._span(start + i, extent[2])
+                span = self._batch.span(start + i, extent[2])
                 if isinstance(span, MossError):
                     return span
         return None

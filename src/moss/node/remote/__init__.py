@@ -1,6 +1,7 @@
 """Buckets whose objects are kept elsewhere; this node's disk is a cache of them."""
 
-from moss.node.remote.objects import RemoteObjects
+from moss.node.remote.objects import RemoteObjects, Uncached
 from moss.node.remote.places import Place, Remotes
+from moss.node.remote.shards import RemoteShards
 
-__all__ = ["Place", "RemoteObjects", "Remotes"]
+__all__ = ["Place", "RemoteObjects", "RemoteShards", "Remotes", "Uncached"]

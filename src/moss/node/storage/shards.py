@@ -31,13 +31,23 @@ from moss.node.storage.shard_build import build_table
 from moss.node.storage.shard_contents import ContentsCache, ShardContents, list_contents
 from moss.node.storage.unpacked import Unfinished, UnpackedCache, spooled
 
-__all__ = ["DecodeBudget", "Member", "MemberColumns", "MemberExtent", "MemberHit", "ShardIndexes", "ShardLimits"]
+__all__ = [
+    "TABLE_KIND",
+    "DecodeBudget",
+    "Member",
+    "MemberColumns",
+    "MemberExtent",
+    "MemberHit",
+    "ShardIndexes",
+    "ShardLimits",
+]
 
 # (segment number, data offset, size, xxh3, serial of the shard's version)
 MemberExtent = tuple[int, int, int, int, int]
 MemberHit = MemberExtent | bytes | memoryview
 
-_TABLE_KIND = "members"
+# Under this word a shard's table is kept beside it (`Engine.get_derived`).
+TABLE_KIND = "members"
 _CONTENTS_KIND = "contents"
 _FEED_BYTES = 1 << 20
 
@@ -308,7 +318,7 @@ class ShardIndexes:
                 self._members_kept -= len(oldest.table)
 
     def _stored(self, serial: int) -> _Shard | None:
-        data = self._engine.get_derived(serial, _TABLE_KIND)
+        data = self._engine.get_derived(serial, TABLE_KIND)
         if data is None:
             return None
         try:
@@ -332,7 +342,7 @@ class ShardIndexes:
             self._publish(unfinished, found.path)
         # A table that cannot be kept is built again another time.
         with contextlib.suppress(Unavailable):
-            self._engine.put_derived(serial, _TABLE_KIND, table.encode())
+            self._engine.put_derived(serial, TABLE_KIND, table.encode())
         return found
 
     def _publish(self, unfinished: Unfinished, path: Path) -> None:
@@ -408,7 +418,7 @@ class ShardIndexes:
         return ChecksumMismatch(name, expected=f"{table.checks[row]:016x}", found=f"{digest:016x}")
 
     def _rebuilt(self, request: _Request) -> _Shard:
-        self._engine.put_derived(request.extent[5], _TABLE_KIND, b"")
+        self._engine.put_derived(request.extent[5], TABLE_KIND, b"")
         return self._shard(request.extent, request.name)
 
     @staticmethod

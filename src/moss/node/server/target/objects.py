@@ -389,7 +389,7 @@ async def delete(node: Any, request: Request) -> Response | None:
     if action == "mpt-abort":
         return await multipart.abort(node, request, bucket, name, bucket_record)
     if action == "evict-listrange":
-        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+        return await _evict(node, bucket, name, bucket_record)
     try:
         await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
     except ObjectNotFound:
@@ -397,6 +397,17 @@ async def delete(node: Any, request: Request) -> Response | None:
     if name.endswith(".tar"):
         await asyncio.to_thread(shard_index.forget_index, node.engine, bucket, name)
     node.metrics.add("del.n")
+    return empty_answer()
+
+
+async def _evict(node: Any, bucket: Bucket, name: str, bucket_record: BucketRecord) -> Response:
+    place = node.remotes.place(bucket_record)
+    if place is None:
+        raise InvalidRequest(f"evict-remote-bck: expecting remote bucket (have {bucket.cname})")
+    try:
+        await node.remote_objects.evict(place, name)
+    except ObjectNotFound:
+        raise NothingToDelete(bucket.cname_of(name)) from None
     return empty_answer()
 
 
