@@ -253,7 +253,8 @@ def test_an_answer_that_breaks_off_is_asked_for_again_or_an_error_never_a_short_
     assert contents(get_batch(wire, cloud, ["a"])) == [content]
     proxy.trouble.cut_after = 2 * KIB
     answer = get_batch(wire, cloud, ["b"])
-    assert (answer.status, answer.error["message"]) == (503, f"AWS backend failed on s3://{cloud.name}/b: the answer broke off")
+    reason = f"AWS backend failed on s3://{cloud.name}/b: the answer broke off"
+    assert (answer.status, answer.error["message"]) == (503, reason)
     proxy.trouble = Trouble()
     assert contents(get_batch(wire, cloud, ["b"])) == [content]
 
