@@ -51,6 +51,8 @@ $(VENV)/.installed-run: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[test]'
+	$(PIP) install --no-deps nemo_toolkit==3.0.0 # its loaders need none of the gigabyte that it requires
+	$(PIP) install --no-deps --upgrade --target $(VENV)/lhotse-next lhotse==2.0.0a7 # beside the released one
 	@touch $@ $(VENV)/.installed-run
 
 $(VENV)/.installed-bench: pyproject.toml | $(BIN)/python

@@ -96,6 +96,13 @@ PAGES: dict[str, tuple[str, dict[str, list[str]]]] = {
             "moss.sdk.etl.webserver": ["ETLServer", "serialize_class"],
         },
     ),
+    "downloads": (
+        "Downloads",
+        {
+            "moss.sdk.download": ["Download"],
+            "moss.sdk.hugging_face": ["RepositoryNotFound", "HubUnavailable"],
+        },
+    ),
     "dsort": (
         "Distributed sort",
         {"moss.sdk.dsort": ["Dsort", "DsortFramework", "DsortShardsGroup", "DsortAlgorithm", "ExternalKeyMap"]},
@@ -109,6 +116,43 @@ PAGES: dict[str, tuple[str, dict[str, list[str]]]] = {
             "moss.sdk.authn.role_manager": ["RoleManager"],
             "moss.sdk.authn.cluster_manager": ["ClusterManager"],
             "moss.sdk.authn.token_manager": ["TokenManager"],
+        },
+    ),
+    "fsspec": (
+        "File system, boto3",
+        {
+            "moss.integrations.fsspec": ["MossFileSystem", "MossFile"],
+            "moss.boto": ["client"],
+        },
+    ),
+    "torch": (
+        "PyTorch",
+        {
+            "moss.integrations.torch": [
+                "MossMapDataset",
+                "MossLoader",
+                "MossIterableDataset",
+                "MossBatchSampler",
+                "TensorDecoder",
+                "as_tensor",
+            ],
+            "moss.integrations.sampling": ["Plan"],
+        },
+    ),
+    "lhotse": (
+        "Lhotse and NeMo",
+        {
+            "moss.lhotse": [
+                "MossBatchLoader",
+                "MossAudioSamples",
+                "install",
+                "MossIOBackend",
+                "install_io_backend",
+                "open_url",
+                "RangeReader",
+                "AISBatchLoaderError",
+            ],
+            "moss.integrations.nemo": ["TarredManifest", "url_cut", "is_enabled"],
         },
     ),
     "errors": ("Errors", {}),
@@ -126,7 +170,7 @@ class Sources:
     constants: dict[str, ast.expr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for path in sorted(SOURCE.glob("sdk/**/*.py")):
+        for path in [path for part in ("sdk", "integrations") for path in sorted(SOURCE.glob(f"{part}/**/*.py"))]:
             if "_async" in path.parts:
                 continue
             for node in ast.parse(path.read_text(encoding="utf-8")).body:

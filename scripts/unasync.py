@@ -1,9 +1,10 @@
-"""Make the blocking half of the SDK from the asynchronous one.
+"""Make the blocking halves of packages from the asynchronous ones.
 
-    python scripts/unasync.py          writes src/moss/sdk/_sync
+    python scripts/unasync.py          writes the folders `_sync`
     python scripts/unasync.py --check  writes nothing; exit status 1 and a list of names when the two differ
 
-`src/moss/sdk/_async` is the source; both folders are kept in the repository. The translation is textual: the table
+The folders `_async` of `src/moss/sdk` and `src/moss/integrations/fsspec` are the source; both halves are kept in the
+repository. The translation is textual: the table
 below and nothing else, so that a reader of `_sync` finds the code of `_async` line by line.
 """
 
@@ -11,11 +12,12 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent / "src" / "moss" / "sdk"
-SOURCE, RESULT = ROOT / "_async", ROOT / "_sync"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = [ROOT / "src" / "moss" / "sdk", ROOT / "src" / "moss" / "integrations" / "fsspec"]
 
 SUBSTITUTIONS = [
     (r"moss\.sdk\._async", "moss.sdk._sync"),
+    (r"moss\.integrations\.fsspec\._async", "moss.integrations.fsspec._sync"),
     (r"moss\.sdk\.transport\.aio", "moss.sdk.transport.blocking"),
     (r"moss\.sdk\.obj\.obj_file\.aio", "moss.sdk.obj.obj_file.object_file"),
     (r"moss\.sdk\.obj\.content_iterator\.workers_aio", "moss.sdk.obj.content_iterator.workers"),
@@ -48,32 +50,38 @@ def translate(text: str, name: str) -> str:
 
 
 def expected_files() -> dict[Path, str]:
-    """Every file that `_sync` must hold, with its text."""
+    """Every file that the folders `_sync` must hold, with its text."""
     return {
-        RESULT / path.name: translate(path.read_text(encoding="utf-8"), f"_async/{path.name}")
-        for path in sorted(SOURCE.glob("*.py"))
+        package / "_sync" / path.name: translate(path.read_text(encoding="utf-8"), f"_async/{path.name}")
+        for package in PACKAGES
+        for path in sorted((package / "_async").glob("*.py"))
     }
 
 
-def differences() -> list[str]:
-    """Names of files of `_sync` that are missing, different, or left over."""
+def present_files() -> list[Path]:
+    """Every file that the folders `_sync` hold now."""
+    return [path for package in PACKAGES for path in (package / "_sync").glob("*.py")]
+
+
+def differences() -> list[Path]:
+    """Files of the folders `_sync` that are missing, different, or left over."""
     expected = expected_files()
-    wrong = [p.name for p, text in expected.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
-    return wrong + [p.name for p in RESULT.glob("*.py") if p not in expected]
+    wrong = [p for p, text in expected.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    return wrong + [path for path in present_files() if path not in expected]
 
 
 def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         wrong = differences()
-        for name in wrong:
-            print(f"src/moss/sdk/_sync/{name} differs from its source; run scripts/unasync.py")
+        for path in wrong:
+            print(f"{path.relative_to(ROOT)} differs from its source; run scripts/unasync.py")
         return 1 if wrong else 0
-    RESULT.mkdir(exist_ok=True)
     expected = expected_files()
-    for path in RESULT.glob("*.py"):
+    for path in present_files():
         if path not in expected:
             path.unlink()
     for path, text in expected.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return 0
 

@@ -16,7 +16,8 @@ SECTIONS = {
     "GetBatch, number by number": list(range(1, 92)),
     "Data, number by number": list(range(1, 111)),
     "Control, number by number": list(range(1, 100)),
-    "SDK, number by number": [*range(1, 108), 113],
+    "SDK, number by number": list(range(1, 127)),
+    "Command line, number by number": list(range(1, 161)),
     "Better than the reference": list(range(1, 26)),
     "Reliability": RELIABILITY,
 }

@@ -41,8 +41,8 @@ def run_block(language: str, code: str, node: NodeProcess, folder: Path) -> str:
 
 def test_code_blocks_of_the_readme_run_one_after_the_other(node: NodeProcess, tmp_path: Path):
     blocks = BLOCK.findall((PROJECT / "README.md").read_text())
-    assert [language for language, _ in blocks] == ["bash", "python", "bash"]
-    command_line, sdk, curl = [run_block(language, code, node, tmp_path) for language, code in blocks]
+    assert [language for language, _ in blocks] == ["bash", "python", "bash", "python"]
+    command_line, sdk, curl, training = [run_block(language, code, node, tmp_path) for language, code in blocks]
     assert [line.split()[-1] for line in command_line.splitlines()[-3:]] == [
         f"demo/speech/{number}.wav" for number in (7, 8, 9)
     ]
@@ -52,6 +52,7 @@ def test_code_blocks_of_the_readme_run_one_after_the_other(node: NodeProcess, tm
     assert lines[1].split()[-2:] == [str((speech / "letters" / "m.wav").stat().st_size), "ok"]
     assert lines[2].split()[-2:] == ["1000", "ok"]
     assert len(lines) == 4 and not lines[3].endswith(" ok")
+    assert training.count("speech/") == 3 and len(training.splitlines()) == 2
     assert curl.split() == ["demo/speech/7.wav", "demo/letters.tar/speech/letters/z.wav"]
 
 
@@ -97,6 +98,26 @@ def test_the_guide_for_shards(node: NodeProcess, tmp_path: Path):
     assert "note" in outputs[6]
 
 
+def test_the_guide_for_speech(node: NodeProcess, tmp_path: Path):
+    outputs = run_document("lhotse.md", node, tmp_path)
+    speech = PROJECT / "examples" / "data" / "speech"
+    count = sum(len(list((speech / name).iterdir())) for name in ("digits", "letters"))
+    assert outputs[1] == f"{count} cuts\n"
+    loaded, gone, left = outputs[2].splitlines()
+    assert loaded.startswith("memory ")
+    assert gone == "['letters-v'] ais://speech/gone.wav" and left == "7 cuts are left"
+    assert outputs[3].count("minibatch") > 3
+    assert outputs[4].startswith("audio (8, ")
+    assert outputs[5].startswith("[('a', ")
+
+
+def test_the_tutorial_for_training(node: NodeProcess, tmp_path: Path):
+    outputs = run_document("../tutorials/training.md", node, tmp_path)
+    assert outputs[0].splitlines()[-1].startswith("digits-4.tar 5 shards ")
+    assert outputs[1] == "200 samples; digits-3.tar/sample_123 (64,) 8\n"
+    assert outputs[2] == "80 samples before, 120 after, in the order of a run without an interruption\n"
+
+
 def test_the_guide_for_a_bucket_in_s3(s3: str, tmp_path: Path):
     with start_node(tmp_path / "data", download_hosts=[s3]) as own:
         outputs = run_document("bucket-in-s3.md", own, tmp_path)
@@ -111,6 +132,15 @@ def test_the_guide_for_programs_for_aistore(node: NodeProcess, tmp_path: Path):
     assert outputs[2].startswith("404 ")
 
 
+def test_the_guide_for_fsspec(node: NodeProcess, tmp_path: Path):
+    tables, options, sets, stream, files, ranges, members, cleaned = run_document("fsspec.md", node, tmp_path)
+    assert (tables, options, sets) == ("21\n", "200\n", "20\n")
+    assert stream == "[0, 1, 2]\n"
+    assert "'tables/speech'" in files and "b'RIFF'" in files and "visible, as a whole" in files
+    assert ranges.startswith(f"{len(list((PROJECT / 'examples/data/speech/digits').iterdir()))} headers")
+    assert members.endswith("26 members\n") and cleaned == ""
+
+
 def test_the_guide_for_running_a_node(tmp_path: Path):
     with start_node(tmp_path / "data") as own:
         health, settings, jobs = run_document("running-a-node.md", own, tmp_path)
@@ -121,7 +151,8 @@ def test_the_guide_for_running_a_node(tmp_path: Path):
 
 def test_every_block_of_the_documents_is_run():
     """By one of the tests here, which know what it prints, or as an import of the reference."""
-    tested = {"README.md", *(path.name for path in (PROJECT / "docs" / "guide").glob("*.md"))}
+    folders = (PROJECT / "docs" / "guide", PROJECT / "docs" / "tutorials")
+    tested = {"README.md", *(path.name for folder in folders for path in folder.glob("*.md"))}
     others = [path.name for path in DOCUMENTS if BLOCK.search(path.read_text()) and path.name not in tested]
     assert set(others) <= {path.name for path in (PROJECT / "docs" / "reference").glob("*.md")}
 

@@ -65,3 +65,21 @@ def test_btr_21_the_same_entries_give_the_same_bytes() -> None:
     entries = [("a", b"1" * 700), ("b", b"2")]
     for archive_format in Format:
         assert ours(entries, archive_format) == ours(entries, archive_format)
+
+
+@pytest.mark.parametrize("archive_format", [Format.TAR, Format.TGZ, Format.TAR_LZ4])
+def test_blocks_before_entries_of_a_window_are_those_written_one_by_one(archive_format: Format) -> None:
+    names, payloads = ["a", "b/c", "ü"], [b"1", b"", b"3" * 600]
+    sizes = list(map(len, payloads))
+    before = {i: build_pax({"MOSS.index": str(i)}, names[i]) for i in (0, 2)}
+    at_once, singly = make_framer(archive_format), make_framer(archive_format)
+    window = [*at_once.frame(names, sizes, payloads, before), *at_once.finish()]
+    parts = []
+    for i, name in enumerate(names):
+        parts += singly.raw([before[i]]) if i in before else []
+        parts += singly.frame([name], [sizes[i]], [payloads[i]])
+    parts += singly.finish()
+    read = read_by_others(b"".join(window), archive_format)
+    assert read == read_by_others(b"".join(parts), archive_format) == list(zip(names, payloads, strict=True))
+    if archive_format is Format.TAR:
+        assert b"".join(window) == b"".join(parts)

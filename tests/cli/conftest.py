@@ -37,6 +37,9 @@ def shared_server() -> Iterator[WireServer]:
 def server(shared_server: WireServer) -> WireServer:
     """The server with the data of spec/cli.md 7: dataset, models, data."""
     shared_server.fault, shared_server.busy = "", 0
+    shared_server.busy_code, shared_server.refuse = 503, None
+    shared_server.meeting = shared_server.stall = None
+    shared_server.stalled.clear()
     shared_server.requests.clear()
     shared_server.buckets = {
         "dataset": {

@@ -1,4 +1,6 @@
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -7,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from moss.cli.help import distance
-from moss.cli.main import ALIASES, COMMANDS, load, resolve
-from moss.cli.options import HELP, Command
+from moss.cli.main import main
+from moss.cli.options import HELP, Command, parse
+from moss.cli.table import ALIASES, COMMANDS, GROUPS, load, resolve, words_below
 from tests.cli.conftest import Ais
 
 
@@ -20,11 +23,22 @@ def test_table_loads_and_names_no_option_twice() -> None:
         assert len(names) == len(set(names))
 
 
-def test_aliases_lead_to_commands() -> None:
-    assert set(ALIASES.values()) <= set(COMMANDS)
+def test_every_group_says_what_it_is_about() -> None:
+    prefixes = {words[:depth] for words in COMMANDS for depth in range(1, len(words))}
+    assert {path for path in prefixes if path not in COMMANDS} == set(GROUPS)
+
+
+def test_aliases_lead_to_commands_or_groups() -> None:
+    assert all(path in COMMANDS or path in GROUPS for path in ALIASES.values())
     assert resolve(["ls", "ais://b"]) == (("bucket", "ls"), ["ais://b"])
     assert resolve(["object", "ls"]) == (("object", "ls"), [])
     assert resolve(["bucket", "nope", "ls"]) == (("bucket",), ["nope", "ls"])
+
+
+def test_a_command_may_have_commands_below_it() -> None:
+    assert resolve(["config", "cli", "no_more"]) == (("config", "cli"), ["no_more"])
+    assert resolve(["config", "cli", "show", "--json"]) == (("config", "cli", "show"), ["--json"])
+    assert words_below(("config", "cli")) == ["reset", "set", "show"]
 
 
 @pytest.mark.parametrize("words", [(), ("help",), ("--help",), ("-h",)])
@@ -35,13 +49,39 @@ def test_help_lists_commands_and_aliases(ais: Ais, words: tuple[str, ...]) -> No
         assert word in done.out
 
 
-@pytest.mark.parametrize("path", sorted(COMMANDS))
-def test_every_command_has_help_with_its_options(ais: Ais, path: tuple[str, ...]) -> None:
-    for words in ((*path, "--help"), ("help", *path)):
-        done = ais(*words, AIS_ENDPOINT="http://127.0.0.1:1")
-        assert (done.status, done.err) == (0, "")
-        for option in load(COMMANDS[path]).options:
-            assert "--" + option.name in done.out
+def test_every_command_has_help_with_its_options_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """In this process: there are many commands, and each is asked in two ways."""
+    for path, entry in COMMANDS.items():
+        command = load(entry)
+        for words in ((*path, "--help"), ("help", *path)):
+            assert main(list(words)) == 0, path
+            shown = capsys.readouterr()
+            assert shown.err == ""
+            assert f"ais {' '.join(path)}" in shown.out and "USAGE:" in shown.out
+            assert all("--" + option.name in shown.out for option in command.options)
+        assert command.examples, f"{' '.join(path)} has no example"
+
+
+def _command_line(example: str) -> list[str]:
+    """The words behind `ais` in an example, which may be part of a pipe or of a substitution."""
+    lexer = shlex.shlex(example, posix=True, punctuation_chars="|<>()&;")
+    lexer.whitespace_split = True
+    words = list(lexer)
+    found = words[words.index("ais") + 1 :]
+    end = next((at for at, word in enumerate(found) if set(word) <= set("|<>()&;")), len(found))
+    return found[:end]
+
+
+def test_every_example_is_a_command_line_that_parses() -> None:
+    """A documented line that is refused would be worse than none."""
+    for path, entry in COMMANDS.items():
+        command = load(entry)
+        for example in command.examples:
+            words = _command_line(example)
+            resolved, rest = resolve(words)
+            assert resolved in COMMANDS, example
+            parse((*load(COMMANDS[resolved]).options, HELP), rest)
+        assert any(load(COMMANDS[resolve(_command_line(e))[0]]) == command for e in command.examples), path
 
 
 def test_help_of_get_batch_names_all_flags(ais: Ais) -> None:
@@ -75,9 +115,23 @@ def test_unknown_words_suggest_what_was_meant(ais: Ais, words: tuple[str, ...], 
     assert f"Did you mean: '{meant}'?" in done.err
 
 
+@pytest.mark.parametrize("words", [("bogus",), ("ml", "getbatch", "x"), ("ls", "--nosuch"), ("bucket", "create")])
+def test_158_usage_errors_are_three_lines_at_most(ais: Ais, words: tuple[str, ...]) -> None:
+    done = ais(*words)
+    assert (done.status, done.out) == (2, "") and 1 <= len(done.err.splitlines()) <= 3
+
+
+def test_134_another_word_for_a_command(ais: Ais) -> None:
+    assert "Did you mean: 'ais bucket rm ais://b'?" in ais("bucket", "delete", "ais://b").err
+    assert "If not, try search: 'ais search delete'" in ais("bucket", "delete", "ais://b").err
+    assert "Did you mean: 'ais show dashboard'?" in ais("dashboard", "show").err
+    assert "Did you mean: 'ais ls ais://b'?" in ais("ais://b").err
+
+
 def test_unknown_word_far_from_all(ais: Ais) -> None:
     done = ais("ml", "bogus")
     assert done.status == 2 and 'unknown or misplaced "bogus"' in done.err and "Did you mean" not in done.err
+    assert "Try search: 'ais search bogus'" in done.err
 
 
 def test_distance_counts_swaps_as_one() -> None:
@@ -85,8 +139,9 @@ def test_distance_counts_swaps_as_one() -> None:
         1, 1, 3, 3]  # fmt: skip
 
 
-def test_version(ais: Ais) -> None:
+def test_137_version(ais: Ais) -> None:
     assert ais("version").out.startswith("version ")
+    assert json.loads(ais("version", "--json").out)["version"] in ais("version").out
     assert ais("--version").out.startswith("ais version ")
 
 
@@ -105,15 +160,6 @@ def test_start_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert not loaded & {"aiohttp", "http.client", "msgspec", "urllib3", "yaml", "json", "rich", "moss.node"}
-
-
-def test_completion(ais: Ais) -> None:
-    assert ais("ml", "--generate-bash-completion").out.split() == ["get-batch"]
-    found = ais("ml", "get-batch", "--generate-bash-completion")
-    assert "ais://dataset\nais://models\n" in found.out
-    assert "--list\n" in ais("ml", "get-batch", "--l", "--generate-bash-completion").out
-    down = ais("ml", "get-batch", "--generate-bash-completion", AIS_ENDPOINT="http://127.0.0.1:1")
-    assert (down.status, down.out, down.err) == (0, "", "")
 
 
 def test_configuration_file(ais: Ais, tmp_path: Path, server) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from moss.cli.failures import UsageError
-from moss.cli.options import Option, parse
+from moss.cli.options import Command, Option, parse
 
 OPTIONS = (
     Option("list", "", value="NAMES"),
@@ -59,7 +59,7 @@ def test_empty_value_is_a_value() -> None:
     [
         (["--bogus", "x"], "flag provided but not defined: -bogus"),
         (["x", "-bogus=1"], "flag provided but not defined: -bogus"),
-        (["---list", "x"], "flag provided but not defined: -list"),
+        (["---list", "x"], "flag provided but not defined: -list (did you mean '--list'?)"),
         (["o.tar", "--list"], "flag needs an argument: -list"),
         (["--list", "--streaming", "o.tar"], "flag needs an argument: -list"),
         (["--streaming=maybe"], 'invalid boolean value "maybe" for -streaming: expecting true or false'),
@@ -74,3 +74,31 @@ def test_wrong_usage_says_what(words: list[str], text: str) -> None:
 
 def test_help_spells_short_names_first() -> None:
     assert Option("spec", "", value="PATH", aliases=("f",)).spelled() == "-f, --spec PATH"
+
+
+def test_unknown_options_name_the_one_that_was_meant() -> None:
+    options = (Option("recursive", "", aliases=("r",)), Option("yes", "", aliases=("y",)))
+    with pytest.raises(UsageError, match=r"not defined: -recursiv \(did you mean '--recursive'\?\)$"):
+        parse(options, ["--recursiv"])
+    for word in ("--nosuch", "-x", "-ye"):
+        with pytest.raises(UsageError, match=r"not defined: -[a-z]+$"):
+            parse(options, [word])
+
+
+def test_choices_are_checked_and_named() -> None:
+    options = (Option("units", "", value="UNITS", choices=("iec", "si", "raw")),)
+    assert parse(options, ["--units", "si"]).text("units") == "si"
+    with pytest.raises(UsageError, match=r"invalid '--units' \"kb\" \(expecting iec, si or raw\)"):
+        parse(options, ["--units=kb"])
+
+
+@pytest.mark.parametrize(
+    ("usage", "most"),
+    [("", 0), ("BUCKET", 1), ("[NODE_ID | proxy | target]", 1), ("SRC DST", 2), ("FILE|- [BUCKET/NAME]", 2)],
+)
+def test_no_positional_is_ignored_in_silence(usage: str, most: int) -> None:
+    command = Command(usage, "", lambda _context: None)
+    command.check_count(["x"] * most)
+    with pytest.raises(UsageError, match='unexpected argument "one more"'):
+        command.check_count(["x"] * most + ["one more"])
+    Command(usage + " [MORE...]", "", lambda _context: None).check_count(["x"] * 100)

@@ -50,3 +50,21 @@ def test_broken_files_are_named(tmp_path: Path, text: str) -> None:
     (folder / "cli.json").write_text(text)
     with pytest.raises(CommandError, match="CLI config"):
         load({"HOME": "/nowhere", "XDG_CONFIG_HOME": str(tmp_path)})
+
+
+def test_https_by_default_when_the_environment_says_so(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "AIS_USE_HTTPS": "true"}
+    assert load(environ).url == "https://127.0.0.1:51080"
+    assert load(environ | {"AIS_ENDPOINT": "http://h:1"}).url == "http://h:1"
+
+
+def test_the_authn_service(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path)}
+    assert load(environ).authn_url == "http://127.0.0.1:52001"
+    assert load(environ | {"AIS_AUTHN_URL": "h:1/"}).authn_url == "http://h:1"
+
+
+def test_variables_of_moss_win(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "AIS_ENDPOINT": "h:1", "MOSS_ENDPOINT": "h:2", "MOSS_AUTHN_TOKEN": "t"}
+    found = load(environ)
+    assert (found.url, found.token) == ("http://h:2", "t")

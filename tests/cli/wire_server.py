@@ -28,6 +28,10 @@ class WireServer:
         buckets: bucket name to object name to content; ais:// only, `#ns/name` for those with a namespace.
         requests: (method, path with query, headers, body) of what came to the gateway, in order.
         fault: name of the misbehaviour of the next answers, see `_Handler`.
+        busy: so many requests are refused first, with `busy_code`.
+        refuse: status and message of every batch.
+        meeting: batches are answered only when so many requests are there.
+        stall: batches are answered by half and then not until it is set; `stalled` tells that one has come so far.
     """
 
     def __init__(self) -> None:
@@ -35,6 +39,11 @@ class WireServer:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.fault = ""
         self.busy = 0
+        self.busy_code = 503
+        self.refuse: tuple[int, str] | None = None
+        self.meeting: threading.Barrier | None = None
+        self.stall: threading.Event | None = None
+        self.stalled = threading.Event()
         self._gateway, self._target = self._listen(True), self._listen(False)
         self.url = f"http://127.0.0.1:{self._gateway.server_address[1]}"
         self.target_url = f"http://127.0.0.1:{self._target.server_address[1]}"
@@ -86,7 +95,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._route(body)
         except _Refused as refused:
             error = {"tcode": "ErrNotFound", "message": refused.message, "status": refused.status}
-            self._answer(refused.status, json.dumps(error).encode(), {"Hdr-Error": json.dumps(error)})
+            again = {"Retry-After": "0"} if refused.status in (429, 503) else {}
+            self._answer(refused.status, json.dumps(error).encode(), {"Hdr-Error": json.dumps(error)} | again)
         if announced:
             self.close_connection = True
 
@@ -104,7 +114,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kind = self.items[1]
         if self.is_gateway and self.node.busy:
             self.node.busy -= 1
-            raise _Refused(503, "starting up")
+            raise _Refused(self.node.busy_code, "starting up")
         if self.is_gateway and kind in ("objects", "ml"):
             where = f"{self.node.target_url}{self.path}{'&' if '?' in self.path else '?'}pid=p1&utm=2"
             self._answer(301 if kind == "objects" and self.command == "GET" else 307, b"", {"Location": where})
@@ -186,6 +196,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _batch(self, request: dict[str, Any]) -> None:
         default = self.items[3] if len(self.items) > 3 else ""
         fault = self.node.fault
+        if self.node.meeting is not None:
+            self.node.meeting.wait(30)
+        if self.node.refuse is not None:
+            raise _Refused(*self.node.refuse)
         members: list[tuple[str, bytes, str]] = []
         for entry in request["in"]:
             bucket = entry.get("bucket") or default
@@ -238,7 +252,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = head + json.dumps({"uuid": "gbt-1", "out": rows}).encode() + b"\n" + middle + archive
         if self.node.fault != "cut":
             body += f"\r\n--{BOUNDARY}--\r\n".encode()
+        if self.node.stall is not None:
+            self._stall(body, self.node.stall)
+            return
         self._answer(200, body, {"Content-Type": f"multipart/mixed; boundary={BOUNDARY}"})
+
+    def _stall(self, body: bytes, gate: threading.Event) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary={BOUNDARY}\r\n"
+        self.wfile.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
+        self.node.stalled.set()
+        gate.wait(60)
+        self.close_connection = True
 
 
 def _member(shard: bytes, path: str) -> bytes | None:

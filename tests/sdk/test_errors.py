@@ -83,3 +83,11 @@ def test_api_errors_survive_pickling():
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is errors.ErrObjNotFound
     assert str(again) == str(error) and again.tcode == "ErrNotFound"
+
+
+def test_classes_that_are_twins_of_other_libraries_can_be_pickled():
+    """A worker process hands the class of its error to the program, beside the error."""
+    made = compatible(errors.ConnectionLost)
+    assert made is not errors.ConnectionLost
+    assert pickle.loads(pickle.dumps(made)) is made
+    assert pickle.loads(pickle.dumps((made, errors.ConnectionLost))) == (made, errors.ConnectionLost)

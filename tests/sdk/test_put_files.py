@@ -12,6 +12,7 @@ from moss.sdk import Client, DataShard
 from moss.sdk import aio as moss_aio
 from moss.sdk.dataset import DataAttribute, DatasetConfig, LabelAttribute
 from moss.sdk.errors import AISError
+from moss.sdk.progress import Progress
 from moss.sdk.transport.blocking_tasks import for_each
 from tests.sdk.peer import Peer, Reply, error_reply
 
@@ -125,6 +126,16 @@ def test_113_shards_of_a_data_set(client: Client, peer: Peer, images: DatasetCon
         "sample_1.image.jpg": b"jpeg1", "sample_1.meta.json": b"{}", "sample_1.cls": b"1",
     }  # fmt: skip
     assert [name for name in second if name.endswith(".jpg")] == ["sample_2.image.jpg", "sample_4.image.jpg"]
+
+
+def test_113_progress_of_a_data_set(client: Client, peer: Peer, images: DatasetConfig):
+    told: list[Progress] = []
+    names = client.bucket("b").write_dataset(images, pattern="train", maxcount=2, progress=told.append)
+    sizes = [len(peer.objects[f"b/{name}"]) for name in names]
+    assert told == [
+        Progress(names[0], 1, None, sizes[0], None),
+        Progress(names[1], 2, None, sum(sizes), None),
+    ]
 
 
 def test_113_samples_that_lack_a_part_can_be_kept(client: Client, peer: Peer, images: DatasetConfig):

@@ -4,7 +4,7 @@ All formats answer to one protocol, so that whoever assembles does not know whic
 on, never copied, where nothing is compressed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from moss.archive.buffers import Buffer
@@ -25,8 +25,14 @@ class Framer(Protocol):
 
     content_type: str
 
-    def frame(self, names: Sequence[str], sizes: Sequence[int], payloads: Sequence[Buffer]) -> list[Buffer]:
-        """Frame a window of whole entries."""
+    def frame(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        payloads: Sequence[Buffer],
+        before: Mapping[int, bytes] | None = None,
+    ) -> list[Buffer]:
+        """Frame a window of whole entries; `before` holds TAR blocks to stand before some of them (TAR family only)."""
 
     def begin(self, name: str, size: int) -> list[Buffer]:
         """Begin one entry whose payload comes in pieces."""
@@ -63,11 +69,20 @@ class TarFramer:
     def __init__(self) -> None:
         self._size = self._left = 0
 
-    def frame(self, names: Sequence[str], sizes: Sequence[int], payloads: Sequence[Buffer]) -> list[Buffer]:
+    def frame(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        payloads: Sequence[Buffer],
+        before: Mapping[int, bytes] | None = None,
+    ) -> list[Buffer]:
         paddings = PADDINGS
+        headers = build_headers(names, sizes)
+        for i, blocks in (before or {}).items():
+            headers[i] = blocks + headers[i]
         return [
             buffer
-            for header, size, payload in zip(build_headers(names, sizes), sizes, payloads, strict=True)
+            for header, size, payload in zip(headers, sizes, payloads, strict=True)
             for buffer in ((header, payload, paddings[-size & 511]) if size & 511 else (header, payload))
         ]
 
@@ -100,8 +115,14 @@ class CompressedTarFramer:
         self.content_type = content_type
         self._tar, self._compressor = TarFramer(), compressor
 
-    def frame(self, names: Sequence[str], sizes: Sequence[int], payloads: Sequence[Buffer]) -> list[Buffer]:
-        return self._pack(self._tar.frame(names, sizes, payloads))
+    def frame(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        payloads: Sequence[Buffer],
+        before: Mapping[int, bytes] | None = None,
+    ) -> list[Buffer]:
+        return self._pack(self._tar.frame(names, sizes, payloads, before))
 
     def begin(self, name: str, size: int) -> list[Buffer]:
         return self._pack(self._tar.begin(name, size))
@@ -131,7 +152,14 @@ class ZipFramer:
     def __init__(self) -> None:
         self._zip = ZipWriter()
 
-    def frame(self, names: Sequence[str], sizes: Sequence[int], payloads: Sequence[Buffer]) -> list[Buffer]:
+    def frame(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        payloads: Sequence[Buffer],
+        before: Mapping[int, bytes] | None = None,
+    ) -> list[Buffer]:
+        assert not before, "TAR blocks have no place in a ZIP"
         buffers: list[Buffer] = []
         for name, size, payload in zip(names, sizes, payloads, strict=True):
             buffers.append(self._zip.begin(name, size))

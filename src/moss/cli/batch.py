@@ -4,25 +4,30 @@ Shared by the commands of `ais ml`. Source: spec/cli.md 1.5, 1.7 to 1.9.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from moss.archive.formats import parse_mime
 from moss.cli.context import Context
 from moss.cli.destination import Destination, Sink
 from moss.cli.failures import CommandError
+from moss.cli.options import Parsed
 from moss.cli.output import printable
 from moss.cli.progress import Progress
 from moss.cli.receive import Failure, Order, Wanted, receive_parts, receive_stream
 from moss.cli.selection import archive_extension, entry_fields
-from moss.cli.transport import bucket_query, path_of
+from moss.cli.spec import Spec
+from moss.cli.transport import ServerError, Transport, bucket_query, encode_query, path_of
 from moss.errors import UnknownMime
 from moss.naming.bucket import Bucket, parse_bucket_uname
 from moss.wire.batch import Entry, encode_cli_request, member_name
 from moss.wire.headers import CONTENT_TYPE, JSON, MOSS_BATCH_STATUS
 
 FAILURES_SHOWN = 10
+RANGE_NOT_SATISFIABLE = 416
+_RANGE = re.compile(r"\[start=(?P<start>\d+)(?:,length=(?P<length>\d+))?\]")
 DEFAULT_EXTENSION = ".tar"
 
 
@@ -36,6 +41,23 @@ class Request(NamedTuple):
     omit_bucket: bool
     streaming: bool
     colocation: int
+
+
+def base_request(parsed: Parsed, spec: Spec, bucket: Bucket | None, mime: str) -> Request:
+    """A request without entries. A key that is present in the specification wins over its option, also with false."""
+
+    def choose(value: bool | None, option: str) -> bool:
+        return parsed.flag(option) if value is None else value
+
+    return Request(
+        [],
+        bucket,
+        mime,
+        choose(spec.continue_on_error, "cont-on-err"),
+        choose(spec.omit_bucket, "omit-src-bck"),
+        choose(spec.streaming, "streaming"),
+        spec.colocation or 0,
+    )
 
 
 def output_format(extension: str, mime: str | None, warn: Callable[[str], None] | None) -> str:
@@ -81,8 +103,11 @@ def fill_buckets(entries: Sequence[Entry], default: Bucket | None) -> list[Entry
     return list(entries)
 
 
-def confirm_overwrite(context: Context, destination: Destination) -> None:
+def confirm_overwrite(context: Context, destination: Destination, *, can_ask: bool = True) -> None:
     """Ask before a file is replaced; with `--yes` don't.
+
+    Args:
+        can_ask: False when standard input has other uses.
 
     Raises:
         Canceled: the answer is No.
@@ -93,8 +118,25 @@ def confirm_overwrite(context: Context, destination: Destination) -> None:
     if not destination.exists() or context.parsed.flag("yes"):
         return
     exists = f'destination "{destination.text}" already exists'
+    unanswered = f"{exists} (use '--yes' to overwrite)"
+    if not can_ask:
+        raise CommandError(unanswered)
     context.console.warn(exists)
-    context.console.confirm("Proceed to overwrite?", unanswered=f"{exists} (use '--yes' to overwrite)")
+    context.console.confirm("Proceed to overwrite?", unanswered=unanswered)
+
+
+class Outcome(NamedTuple):
+    """What came of one request.
+
+    Attributes:
+        entries: how many items are in the archive.
+        failures: those of them that are placeholders.
+        written: bytes of the archive.
+    """
+
+    entries: int
+    failures: Sequence[Failure]
+    written: int
 
 
 def fetch(context: Context, request: Request, destination: Destination) -> None:
@@ -103,33 +145,89 @@ def fetch(context: Context, request: Request, destination: Destination) -> None:
     Raises:
         CommandError: the cluster refuses, or the answer is not whole; the destination is as it was.
     """
-    parsed, console = context.parsed, context.console
-    quiet = parsed.flag("non-verbose")
-    wanted = [_wanted(entry, request) for entry in request.entries]
-    path = path_of("ml", "moss", request.bucket.name) if request.bucket else path_of("ml", "moss")
-    query = bucket_query(request.bucket) if request.bucket else {}
-    if request.colocation:
-        query["coloc"] = str(request.colocation)
+    with make_progress(context, destination.text, items_total=len(request.entries), items="items") as progress:
+        outcome = transfer(context.transport, request, destination, progress)
+    report_failures(context, outcome)
+    report(context, request, destination, outcome)
+
+
+def make_progress(context: Context, label: str, **more: Any) -> Progress:
+    """The progress line of a transfer, which `--non-verbose` switches off."""
+    enabled = not context.parsed.flag("non-verbose")
+    return Progress(context.console.stderr, printable(label), enabled=enabled, **more)
+
+
+def transfer(
+    transport: Transport,
+    request: Request,
+    destination: Destination,
+    progress: Callable[..., None],
+    *,
+    place: Callable[[Destination], Sink] | None = None,
+    wrap: Callable[[Sink], Sink] | None = None,
+) -> Outcome:
+    """Send the request and write the answer to the destination, which stays as it was unless all goes well.
+
+    Args:
+        progress: is told how far it is, see `moss.cli.receive.Progress`.
+        place: opens the destination, when it is not simply opened.
+        wrap: puts something between the answer and the destination.
+
+    Raises:
+        CommandError: the cluster refuses, or the answer is not whole.
+    """
+    wanted = wanted_of(request)
+    path, query = address(request)
     headers = {CONTENT_TYPE: JSON}
     extension = archive_extension("o" + normal_format(request.mime)) if request.streaming else ""
     if extension == ".tar":
         headers[MOSS_BATCH_STATUS] = "1"
-    progress = Progress(console.stderr, printable(destination.text), enabled=not quiet)
-    with (
-        context.transport.request("GET", path, query=query, headers=headers, body=_encode(request)) as answer,
-        destination.open(sys.stdout.buffer) as sink,
-    ):
+    open_sink = place or open_destination
+    try:
+        answer = transport.request("GET", path, query=query, headers=headers, body=encode(request))
+    except ServerError as error:
+        raise _with_item(error, request, wanted) from None
+    with answer, open_sink(destination) as sink:
+        taker = wrap(sink) if wrap else sink
         order = Order(wanted, tolerate=request.continue_on_error, extension=extension)
-        try:
-            failures = (receive_stream if request.streaming else receive_parts)(answer, sink, order, progress)
-        finally:
-            progress.clear()
-        sink.commit()
-    _report_failures(context, failures, len(wanted))
-    _report(context, request, destination, sink, len(failures))
+        failures = (receive_stream if request.streaming else receive_parts)(answer, taker, order, progress)
+        taker.commit()
+    return Outcome(len(wanted), failures, sink.written)
 
 
-def _encode(request: Request) -> bytes:
+def _with_item(error: ServerError, request: Request, wanted: Sequence[Wanted]) -> CommandError:
+    """The refusal of a range with the name of the item, which clusters leave out."""
+    asked = _RANGE.search(error.message) if error.code == RANGE_NOT_SATISFIABLE else None
+    if asked is None:
+        return error
+    span = (int(asked["start"]), int(asked["length"] or -1))
+    meant = [
+        want.label
+        for entry, want in zip(request.entries, wanted, strict=True)
+        if (entry.start, entry.length) == span and want.label not in error.message
+    ]
+    if not meant:
+        return error
+    more = f" (or another of {len(meant)} items with this range)" if len(meant) > 1 else ""
+    return CommandError(f"{printable(meant[0])}{more}: {error.message}", *error.hints)
+
+
+def open_destination(destination: Destination) -> Sink:
+    """Open a destination; `-` is the standard output of this process."""
+    return destination.open(sys.stdout.buffer)
+
+
+def address(request: Request) -> tuple[str, dict[str, str]]:
+    """Path and query of a request."""
+    path = path_of("ml", "moss", request.bucket.name) if request.bucket else path_of("ml", "moss")
+    query = bucket_query(request.bucket) if request.bucket else {}
+    if request.colocation:
+        query["coloc"] = str(request.colocation)
+    return path, query
+
+
+def encode(request: Request) -> bytes:
+    """The body of a request."""
     return encode_cli_request(
         request.entries,
         mime=request.mime,
@@ -140,22 +238,30 @@ def _encode(request: Request) -> bytes:
     )
 
 
-def _wanted(entry: Entry, request: Request) -> Wanted:
-    bucket = entry.bucket
-    if entry.uname:
-        bucket = parse_bucket_uname(entry.uname).name
-    elif not bucket and request.bucket is not None:
-        bucket = request.bucket.name
-    name = member_name(entry, bucket, omit_bucket=request.omit_bucket)
-    label = member_name(entry, bucket, omit_bucket=False) if request.omit_bucket else name
-    return Wanted(name, label, entry.length if entry.length > 0 else None)
+def wanted_of(request: Request) -> list[Wanted]:
+    """What each entry of a request must give."""
+    default = request.bucket.name if request.bucket is not None else ""
+    wanted = []
+    for entry in request.entries:
+        bucket = parse_bucket_uname(entry.uname).name if entry.uname else entry.bucket or default
+        name = member_name(entry, bucket, omit_bucket=request.omit_bucket)
+        label = member_name(entry, bucket, omit_bucket=False) if request.omit_bucket else name
+        wanted.append(Wanted(name, label, entry.length if entry.length > 0 else None))
+    return wanted
 
 
-def _report_failures(context: Context, failures: Sequence[Failure], total: int) -> None:
+def report_failures(context: Context, outcome: Outcome, archive: str = "") -> None:
+    """Say which items failed and why.
+
+    Args:
+        archive: named when there are several.
+    """
+    failures = outcome.failures
     if not failures:
         return
     console = context.console
-    console.warn(f"{len(failures)} of {total} requested items are missing or failed:")
+    place = f"{printable(archive)}: " if archive else ""
+    console.warn(f"{place}{len(failures)} of {outcome.entries} requested items are missing or failed:")
     if context.parsed.flag("non-verbose"):
         return
     for failure in failures[:FAILURES_SHOWN]:
@@ -164,20 +270,41 @@ def _report_failures(context: Context, failures: Sequence[Failure], total: int) 
         console.plain_message(f"   ... and {len(failures) - FAILURES_SHOWN} more")
 
 
-def _report(context: Context, request: Request, destination: Destination, sink: Sink, failed: int) -> None:
+def summary_of(request: Request, destination: Destination, outcome: Outcome) -> dict[str, Any]:
+    """What `--json` says about one archive."""
+    return {
+        "archive": destination.text,
+        "format": request.mime,
+        "entries": outcome.entries,
+        "failed": len(outcome.failures),
+        "bytes": outcome.written,
+        "streaming": request.streaming,
+    }
+
+
+def show_request(context: Context, request: Request, destination: Destination) -> None:
+    """Print what would be sent, and where the answer would go: `--dry-run`."""
+    document = request_document(request, destination)
+    if context.wants_json:
+        context.console.document(document)
+        return
+    context.console.result(f"[DRY RUN] {document['method']} {document['path']} => {printable(destination.text)}")
+    context.console.result(encode(request).decode("utf-8", "surrogateescape"))
+
+
+def request_document(request: Request, destination: Destination) -> dict[str, Any]:
+    """What `--dry-run --json` says about one request."""
+    path, query = address(request)
+    body = json.loads(encode(request).decode("utf-8", "surrogateescape"))
+    return {"archive": destination.text, "method": "GET", "path": path + encode_query(query), "body": body}
+
+
+def report(context: Context, request: Request, destination: Destination, outcome: Outcome) -> None:
+    """Print the one line about an archive that is there."""
     parsed, console = context.parsed, context.console
-    count = len(request.entries)
+    count = outcome.entries
     if parsed.flag("json"):
-        line = json.dumps(
-            {
-                "archive": destination.text,
-                "format": request.mime,
-                "entries": count,
-                "failed": failed,
-                "bytes": sink.written,
-                "streaming": request.streaming,
-            }
-        )
+        line = json.dumps(summary_of(request, destination, outcome))
     elif parsed.flag("non-verbose"):
         return
     elif request.streaming:

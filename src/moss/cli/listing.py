@@ -1,48 +1,35 @@
-"""Listing buckets and objects, page by page."""
+"""Listing buckets and objects, page by page. Source: spec/rest-data.md 3.7 and 4."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
+from moss.cli.buckets.actions import message
 from moss.cli.transport import Transport, bucket_query, path_of
 from moss.naming.bucket import Bucket, parse_namespace, parse_provider
-from moss.wire.headers import ACCEPT, CONTENT_TYPE, JSON, MSGPACK
+from moss.wire.headers import ACCEPT, CONTENT_TYPE, INVENTORY_NAME, JSON, MSGPACK
+from moss.wire.object import EntryFlag, ListFlag, ListMessage, ListPage, ObjectEntry, decode_list_page
 
-NAME_ONLY = 1 << 4
-ARCHIVES = 1 << 3
-NO_RECURSION = 1 << 11
-FLAG_ARCHIVED = 1 << 7
-FLAG_DIRECTORY = 1 << 8
-FLAG_CACHED = 1 << 6
+NAME_ONLY, ARCHIVES, NO_RECURSION = ListFlag.NAME_ONLY, ListFlag.ARCHIVES, ListFlag.NO_RECURSION
+FLAG_ARCHIVED, FLAG_DIRECTORY, FLAG_CACHED = EntryFlag.IN_ARCHIVE, EntryFlag.IS_DIRECTORY, EntryFlag.CACHED
+Row = ObjectEntry
 
 
-class Row(msgspec.Struct, gc=False):
-    """One entry of a listing, under the short names of the wire (spec/rest-data.md 4.2)."""
-
-    name: str = msgspec.field(name="n", default="")
-    checksum: str = msgspec.field(name="cs", default="")
-    atime: str = msgspec.field(name="a", default="")
-    version: str = msgspec.field(name="v", default="")
-    location: str = msgspec.field(name="t", default="")
-    custom: str = msgspec.field(name="m", default="")
-    size: int = msgspec.field(name="s", default=0)
-    copies: int = msgspec.field(name="c", default=0)
-    flags: int = msgspec.field(name="f", default=0)
+_PRESENT = "2"
+"""Of the buckets only those that the cluster has; the value of `presence`."""
 
 
-class _Page(msgspec.Struct):
-    uuid: str = msgspec.field(name="UUID", default="")
-    token: str = msgspec.field(name="ContinuationToken", default="")
-    entries: list[Row] | None = msgspec.field(name="Entries", default=None)
+def list_buckets(transport: Transport, provider: str = "", *, present: bool = False, **query: str) -> list[Bucket]:
+    """All buckets that the cluster knows, of one provider when it is given.
 
-
-def list_buckets(transport: Transport, provider: str = "") -> list[Bucket]:
-    """All buckets that the cluster knows, of one provider when it is given."""
-    query = {"provider": provider} if provider else None
-    body = _message(None)
-    with transport.request("GET", path_of("buckets"), query=query, headers={CONTENT_TYPE: JSON}, body=body) as answer:
+    Args:
+        present: leave out those that only a backend knows.
+        query: further conditions, such as `namespace`.
+    """
+    query |= {"provider": provider} if provider else {}
+    query |= {"presence": _PRESENT} if present else {}
+    headers, body = {CONTENT_TYPE: JSON}, message("list")
+    with transport.request("GET", path_of("buckets"), query=query, headers=headers, body=body) as answer:
         rows = json.loads(answer.read_all())
     return [_bucket(row) for row in rows]
 
@@ -60,33 +47,47 @@ def _bucket(row: dict[str, Any]) -> Bucket:
 
 def list_objects(
     transport: Transport, bucket: Bucket, *, prefix: str = "", props: str = "", flags: int = 0, limit: int = 0,
-    start_after: str = "", page_size: int = 0,
+    start_after: str = "", page_size: int = 0, inventory: str = "",
 ) -> Iterator[Row]:  # fmt: skip
-    """Entries in the order of the server, at most `limit` when it is not 0."""
-    value = {
-        "prefix": prefix, "pagesize": page_size, "uuid": "", "props": props, "continuation_token": "",
-        "flags": str(flags), "target": "",
-    }  # fmt: skip
-    if start_after:
-        value["start_after"] = start_after
-    headers = {CONTENT_TYPE: JSON, ACCEPT: MSGPACK}
+    """Entries in the order of the server, at most `limit` when it is not 0. Arguments as for `list_pages`."""
+    pages = list_pages(
+        transport, bucket, prefix=prefix, props=props, flags=flags, limit=limit, start_after=start_after,
+        page_size=page_size, inventory=inventory,
+    )  # fmt: skip
+    for page in pages:
+        yield from page
+
+
+def list_pages(
+    transport: Transport, bucket: Bucket, *, prefix: str = "", props: str = "", flags: int = 0, limit: int = 0,
+    start_after: str = "", page_size: int = 0, inventory: str = "",
+) -> Iterator[list[Row]]:  # fmt: skip
+    """Pages in the order of the server; a page is asked for when the one before it was taken.
+
+    Args:
+        props: comma list of what to tell of each object besides its name.
+        flags: of `ListFlag`.
+        limit: entries in all; 0 gives all there are.
+        page_size: entries of a page; 0 leaves it to the server.
+        inventory: list from this inventory; with `ListFlag.INVENTORY`.
+    """
+    value = ListMessage(prefix=prefix, props=props, flags=str(flags), start_after=start_after)
+    headers = {CONTENT_TYPE: JSON, ACCEPT: MSGPACK} | ({INVENTORY_NAME: inventory} if inventory else {})
+    path, query = path_of("buckets", bucket.name), bucket_query(bucket)
     left = limit
     while True:
-        if left:
-            value["pagesize"] = min(left, page_size or left)
-        path = path_of("buckets", bucket.name)
-        with transport.request(
-            "GET", path, query=bucket_query(bucket), headers=headers, body=_message(value)
-        ) as answer:
-            page = msgspec.msgpack.decode(answer.read_all(), type=_Page)
+        value.pagesize = min(left, page_size or left) if limit else page_size
+        with transport.request("GET", path, query=query, headers=headers, body=message("list", value)) as answer:
+            page: ListPage[Row] = decode_list_page(answer.read_all(), answer.headers.get(CONTENT_TYPE) or "")
         rows = page.entries or []
-        yield from rows[:left] if left else rows
-        if limit:
-            left -= len(rows)
-        if not page.token or (limit and left <= 0):
+        yield rows[:left] if limit else rows
+        left -= len(rows)
+        if not page.continuation_token or (limit and left <= 0):
             return
-        value["uuid"], value["continuation_token"] = page.uuid, page.token
+        value.uuid, value.continuation_token = page.uuid, page.continuation_token
 
 
-def _message(value: dict[str, Any] | None) -> bytes:
-    return msgspec.json.encode({"action": "list", "name": "", "value": value})
+def list_names(transport: Transport, bucket: Bucket, prefix: str, *, flags: int = 0) -> Iterator[str]:
+    """Names of objects that start with a prefix, without folders."""
+    rows = list_objects(transport, bucket, prefix=prefix, props="name", flags=flags | NAME_ONLY)
+    return (row.name for row in rows if not row.name.endswith("/"))

@@ -1,53 +1,18 @@
-"""The `ais` program: a table of commands, each loaded only when it is used."""
+"""The `ais` program: finds the command in the table, runs it, and turns its end into an exit status."""
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from moss.cli.failures import Canceled, CommandError, UsageError
+from moss.cli.table import COMMANDS, PROGRAM, Words, load, resolve, words_below
 
-
-class Entry(NamedTuple):
-    """Where a command lives: its module under `moss.cli.commands`, the name of its `Command`, one line of help."""
-
-    module: str
-    attribute: str
-    summary: str
-
-
-PROGRAM = "ais"
-
-COMMANDS: dict[tuple[str, ...], Entry] = {
-    ("ml", "get-batch"): Entry("ml", "GET_BATCH", "get many objects and archived files as one archive"),
-    ("bucket", "create"): Entry("bucket", "CREATE", "create buckets"),
-    ("bucket", "ls"): Entry("listing", "LIST", "list buckets, objects, or files in shards"),
-    ("bucket", "rm"): Entry("bucket", "REMOVE", "destroy buckets with all their objects"),
-    ("object", "cat"): Entry("object", "CAT", "print an object"),
-    ("object", "get"): Entry("object", "GET", "get objects, archived files, or byte ranges"),
-    ("object", "ls"): Entry("listing", "LIST", "list buckets, objects, or files in shards"),
-    ("object", "put"): Entry("upload", "PUT", "put files or directories as objects"),
-    ("object", "rm"): Entry("object", "REMOVE", "remove objects"),
-    ("show", "object"): Entry("listing", "SHOW_OBJECT", "show the properties of an object"),
-    ("version",): Entry("version", "VERSION", "show the version of this program"),
-}
-
-GROUPS = {
-    "ml": "machine-learning data: batches of objects",
-    "bucket": "create, list and destroy buckets",
-    "object": "put, get, list and remove objects",
-    "show": "show what is stored",
-}
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "create": ("bucket", "create"),
-    "get": ("object", "get"),
-    "ls": ("bucket", "ls"),
-    "put": ("object", "put"),
-    "rmb": ("bucket", "rm"),
-    "rmo": ("object", "rm"),
-}
+if TYPE_CHECKING:
+    from moss.cli.options import Command
+    from moss.cli.output import Console
 
 COMPLETE = "--generate-bash-completion"
+HELP_WORDS = ("help", "--help", "-help", "-h")
 INTERRUPTED = 130
 
 
@@ -57,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # Names may hold bytes that are no UTF-8; printing them must not be the failure.
         getattr(stream, "reconfigure", lambda **_: None)(errors="surrogateescape")
+    _end_tidily()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -70,6 +36,20 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _end_tidily() -> None:
+    """Leave through the usual exits when the process is told to end, so that nothing half-written stays behind."""
+    import signal
+    import threading
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has a say, and so has whoever runs us in-process
+                signal.signal(number, leave)
+
+
 def _dispatch(words: list[str]) -> int:
     if words and words[-1] == COMPLETE:
         from moss.cli.completion import complete
@@ -80,76 +60,74 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"{PROGRAM} version {__version__}")
         return 0
-    path, rest = resolve(words)
+    path, rest = resolve(words, _aliases(words))
     entry = COMMANDS.get(path)
+    if rest[:1] == ["help"] and (entry is None or words_below(path)):
+        return _dispatch([*path, *rest[1:], "--help"])
     if entry is not None:
-        return _run(" ".join((PROGRAM, *words[: len(words) - len(rest)])), load(entry), rest)
+        typed = words[: max(len(words) - len(rest), 1)]  # an alias may bring options of its own
+        return _run(" ".join((PROGRAM, *typed)), path, load(entry), rest)
     from moss.cli import help as pages
 
-    if rest and rest[0] not in ("help", "--help", "-help", "-h"):
+    if rest and rest[0] not in HELP_WORDS:
         print(pages.unknown_word(path, rest), file=sys.stderr)
         return 2
-    if rest[:1] == ["help"] and len(rest) > 1:
-        return _dispatch([*rest[1:], "--help"])
-    print(pages.group_page(path))
+    pages.show(pages.group_page(path))
     return 0
 
 
-def resolve(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Follow words down the table as far as they name groups or a command; returns that path and the other words."""
-    if words and words[0] in ALIASES:
-        return ALIASES[words[0]], words[1:]
-    path: tuple[str, ...] = ()
-    for at, word in enumerate(words):
-        longer = (*path, word)
-        if longer in COMMANDS:
-            return longer, words[at + 1 :]
-        if not (len(longer) == 1 and word in GROUPS):
-            return path, words[at:]
-        path = longer
-    return path, []
+def _aliases(words: list[str]) -> dict[str, Words]:
+    if not words or words[0].startswith("-") or words[0] in words_below(()):
+        return {}
+    from moss.cli.aliases import load_aliases
+
+    return load_aliases(os.environ)
 
 
-def load(entry: Entry):
-    """Import the module of a command and return its `Command`."""
-    from importlib import import_module
-
-    return getattr(import_module(f"moss.cli.commands.{entry.module}"), entry.attribute)
-
-
-def _run(invoked: str, command, words: list[str]) -> int:
+def _run(invoked: str, path: Words, command: "Command", words: list[str]) -> int:
     from moss.cli.options import HELP, parse
     from moss.cli.output import Console
     from moss.errors import MossError
 
-    console = Console.standard()
+    console = Console.standard(os.environ)
+    context = None
     try:
         parsed = parse((*command.options, HELP), words)
         if parsed.flag("help"):
             from moss.cli import help as pages
 
-            print(pages.command_page(invoked, command))
+            pages.show(pages.command_page(invoked, command, path))
             return 0
+        command.check_count(parsed.positionals)
         from moss.cli.context import Context
 
-        return command.run(Context(invoked, parsed, console, os.environ)) or 0
+        context = Context(invoked, parsed, console, os.environ)
+        return command.run(context) or 0
     except Canceled as canceled:
         console.result(str(canceled))
         return canceled.status
-    except UsageError as error:
-        console.usage_error(invoked, command.usage, str(error))
-        return error.status
     except CommandError as error:
-        console.error(str(error), *error.hints)
-        return error.status
+        return _failed(console, invoked, command, error)
     except MossError as error:
-        console.error(error.message)
-        return 1
+        from moss.cli.connection import explained
+
+        return _failed(console, invoked, command, explained(error, context.settings.url if context else ""))
+    except UnicodeEncodeError as error:
+        # Names of buckets and objects may hold any bytes; what else is said to a server has to be text.
+        return _failed(console, invoked, command, UsageError(f"{error.object!r} is not UTF-8"))
     except BrokenPipeError:
         raise
     except OSError as error:
         console.error(f"{error.filename or invoked}: {error.strerror or error}")
         return 1
+
+
+def _failed(console: "Console", invoked: str, command: "Command", error: CommandError) -> int:
+    if isinstance(error, UsageError):
+        console.usage_error(invoked, command.usage, str(error))
+    else:
+        console.error(str(error), *error.hints)
+    return error.status
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The `moss` program: `moss serve` runs a node, `moss --version` names the version."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -47,13 +48,13 @@ def _serve(words: list[str]) -> int:
     from moss.cli.output import Console
     from moss.errors import MossError
 
-    console = Console.standard()
+    console = Console.standard(os.environ)
     try:
         parsed = parse((*SERVE.options, HELP), words)
         if parsed.flag("help"):
-            from moss.cli.help import command_page
+            from moss.cli import help as pages
 
-            print(command_page("moss serve", SERVE))
+            pages.show(pages.command_page("moss serve", SERVE))
             return 0
         if parsed.positionals:
             raise UsageError(f'unexpected argument "{parsed.positionals[0]}"')
@@ -139,7 +140,7 @@ SERVE = Command(
         Option("direct", "let the gateway answer itself instead of redirecting"),
         Option("target-port", "port of the target (default the next free one)", value="P", number=True),
         Option("stall-timeout", "seconds a client may read nothing (default 120)", value="S", number=True),
-        Option("download-hosts", "hosts that download jobs may fetch from (default none)", value="LIST"),
+        Option("download-hosts", "hosts of downloads, ht:// buckets and remote clusters (default none)", value="LIST"),
         Option(
             "promote-root",
             "folders, comma-separated, whose files may be promoted (default /var/lib/ais/promote; '' for none)",

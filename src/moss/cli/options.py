@@ -4,7 +4,7 @@ A command says what it accepts in a table of `Option`; nothing here prints or ex
 Source of the grammar: spec/cli.md 1.4.2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from moss.cli.failures import UsageError
@@ -22,6 +22,7 @@ class Option(NamedTuple):
         value: name of its value in the help; empty for a boolean option.
         aliases: further names without dashes.
         number: whether the value is a whole number.
+        choices: all values that are allowed; empty when any is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Option(NamedTuple):
     value: str = ""
     aliases: tuple[str, ...] = ()
     number: bool = False
+    choices: tuple[str, ...] = ()
 
     def spelled(self) -> str:
         """How the help shows it: `-f, --spec PATH`."""
@@ -65,6 +67,10 @@ class Command(NamedTuple):
         usage: its positionals, as in `[SRC ...] DST`.
         summary: one line, imperative.
         run: called with a `Context`; returns the exit status or None for 0.
+        options: what it accepts besides `--help`.
+        notes: paragraphs for its help.
+        examples: command lines for its help.
+        complete: called with a `Context` of the words so far; returns what may come next, see `moss.cli.candidates`.
     """
 
     usage: str
@@ -73,7 +79,18 @@ class Command(NamedTuple):
     options: tuple[Option, ...] = ()
     notes: str = ""
     examples: tuple[str, ...] = ()
-    complete: Callable[[Any], list[str]] | None = None
+    complete: Callable[[Any], Iterable[str]] | None = None
+
+
+    def check_count(self, positionals: Sequence[str]) -> None:
+        """Refuse more positionals than the usage shows: none of them is to be ignored in silence.
+
+        Raises:
+            UsageError: there are more.
+        """
+        most = _places(self.usage)
+        if most is not None and len(positionals) > most:
+            raise UsageError(f'unexpected argument "{positionals[most]}"')
 
 
 HELP = Option("help", "show this help", aliases=("h",))
@@ -100,7 +117,7 @@ def parse(options: Sequence[Option], words: Sequence[str]) -> Parsed:
         name, has_value, value = word.lstrip("-").partition("=")
         option = known.get(name)
         if option is None or word.startswith("---"):
-            raise UsageError(f"flag provided but not defined: -{name}")
+            raise UsageError(f"flag provided but not defined: -{name}{_meant(name, known)}")
         if not option.value:
             values[option.name] = _boolean(name, value) if has_value else True
             continue
@@ -111,12 +128,33 @@ def parse(options: Sequence[Option], words: Sequence[str]) -> Parsed:
                 raise UsageError(f"flag needs an argument: -{name}")
             value = following
             next(queue)
-        values[option.name] = _number(name, value) if option.number else value
+        values[option.name] = _number(name, value) if option.number else _chosen(option, value)
     return Parsed(values, positionals)
+
+
+def _places(usage: str) -> int | None:
+    """How many positionals a usage shows: `[NODE | all] FILE` has two places; None when it has dots."""
+    return None if "..." in usage else len(usage.replace(" | ", "|").split())
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """`(did you mean '--recursive'?)` when a known option is near; loaded only for the mistake."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [word for word in known if len(word) > 2], 1, 0.7) if len(name) > 2 else []
+    return f" (did you mean '--{near[0]}'?)" if near else ""
 
 
 def _is_option(word: str) -> bool:
     return len(word) > 1 and word[0] == "-"
+
+
+def _chosen(option: Option, value: str) -> str:
+    if option.choices and value not in option.choices:
+        *others, last = option.choices
+        allowed = f"{', '.join(others)} or {last}" if others else last
+        raise UsageError(f"invalid '--{option.name}' \"{value}\" (expecting {allowed})")
+    return value
 
 
 def _boolean(name: str, value: str) -> bool:

@@ -1,18 +1,16 @@
-"""What a command prints: results on standard output, everything else on standard error.
-
-Tables keep the layout of the reference (spec/cli.md 5.2): cells separated by tabs that reach the next multiple of
-eight, so that a screen shows columns and a script can split at tabs.
-"""
+"""What a command prints and asks: results on standard output, everything else on standard error."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
 
 from moss.cli.failures import Canceled, CommandError
 from moss.cli.options import FALSE_WORDS, TRUE_WORDS
+from moss.cli.tables import table
 
-TAB_WIDTH = 8
-CYAN, BLUE, RED, PLAIN = "\x1b[96m", "\x1b[94m", "\x1b[91m", "\x1b[0m"
+__all__ = ["Console", "has_color", "printable"]
+
+CYAN, BLUE, RED, GREEN, PLAIN = "\x1b[96m", "\x1b[94m", "\x1b[91m", "\x1b[92m", "\x1b[0m"
 
 
 class Console:
@@ -27,13 +25,23 @@ class Console:
         self.color = color
 
     @classmethod
-    def standard(cls) -> "Console":
-        import os
-
-        return cls(sys.stdin, sys.stdout, sys.stderr, color=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+    def standard(cls, environ: Mapping[str, str]) -> "Console":
+        """The streams of this process; colours on a terminal, unless the environment or the configuration says no."""
+        return cls(sys.stdin, sys.stdout, sys.stderr, color=has_color(sys.stderr, environ))
 
     def result(self, text: str) -> None:
         print(text, file=self.stdout)
+
+    def table(self, rows: Iterable[Sequence[str]], *, closed: bool = False) -> None:
+        """Print rows as a table, the header first; see `moss.cli.tables.table`."""
+        self.stdout.write(table(rows, closed=closed))
+
+    def document(self, value: Any) -> None:
+        """Print one JSON document: what `--json` is for. Structures of msgspec are written under their field names."""
+        import json
+
+        # A value that holds names of the wire is not sorted: its order is the server's.
+        print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain), file=self.stdout)
 
     def warn(self, text: str) -> None:
         self._message("Warning: ", CYAN, text)
@@ -78,9 +86,54 @@ class Console:
                 raise Canceled
             print("Invalid input! Choose 'Y' for 'Yes' or 'N' for 'No'", file=self.stderr)
 
+    def phrase(self, question: str, phrase: str) -> None:
+        """Ask for a phrase in full, which no option replaces, until it is typed.
+
+        Raises:
+            Canceled: an empty line, or the input ended.
+        """
+        while True:
+            print(f"{question} ", end="", file=self.stdout, flush=True)
+            line = self.stdin.readline()
+            if line.strip() == phrase:
+                return
+            if not line.strip():
+                raise Canceled
+            print(f"Invalid input! Type '{phrase}' in full, or an empty line to cancel", file=self.stderr)
+
+    def ask(self, question: str, *, unanswered: str, secret: bool = False) -> str:
+        """Ask for a line of text.
+
+        Args:
+            unanswered: the error when there is no answer.
+            secret: do not show what is typed on a terminal.
+
+        Raises:
+            CommandError: the input ended, or the line is empty.
+        """
+        if secret and self.stdin.isatty():
+            from getpass import getpass
+
+            answer = getpass(question, stream=self.stderr)
+        else:
+            print(question, end="", file=self.stderr, flush=True)
+            answer = self.stdin.readline()
+        if not answer.strip():
+            raise CommandError(unanswered)
+        return answer.rstrip("\r\n")
+
     def _message(self, word: str, color: str, text: str) -> None:
         self.stdout.flush()
         print(f"{color}{word}{PLAIN}{text}" if self.color else word + text, file=self.stderr)
+
+
+def has_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether colours are shown on a stream: a terminal, and neither `NO_COLOR` nor `no_color` in the configuration."""
+    if not stream.isatty() or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    from moss.cli.settings import is_set
+
+    return not is_set(environ, "no_color")
 
 
 def printable(name: str) -> str:
@@ -90,34 +143,8 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in name)
 
 
-def table(rows: Iterable[Sequence[str]], *, closed: bool = False) -> str:
-    """Lay out rows of equal length, the header first.
+def _plain(value: Any) -> Any:
+    """What `json` cannot write: structures, enumerations, times, bytes."""
+    import msgspec
 
-    Args:
-        closed: end every line with a tab and a blank, as listings of objects do.
-    """
-    lines = [[cell if at == 0 else " " + cell for at, cell in enumerate(row)] for row in rows]
-    if closed:
-        lines = [[*line, " "] for line in lines]
-    if not lines:
-        return ""
-    stops = [_round_up(max(len(line[at]) for line in lines) + 1) for at in range(len(lines[0]) - 1)]
-    return "".join(
-        "".join(cell + "\t" * -(-(stop - len(cell)) // TAB_WIDTH) for cell, stop in zip(line, stops, strict=False))
-        + line[-1]
-        + "\n"
-        for line in lines
-    )
-
-
-def _round_up(width: int) -> int:
-    return -(-width // TAB_WIDTH) * TAB_WIDTH
-
-
-def format_size(size: int, units: str) -> str:
-    """A size in the units that the user asked for: `iec`, `si` or `raw`."""
-    from moss.units import format_iec, format_si
-
-    if units == "raw":
-        return str(size)
-    return format_si(size) if units == "si" else format_iec(size)
+    return msgspec.to_builtins(value)

@@ -13,7 +13,7 @@ from moss.cli.members import Seen, ZipWatcher, make_watcher
 from moss.cli.transport import Answer, ConnectionCut, without_node
 from moss.errors import MalformedAnswer, TruncatedArchive
 from moss.wire.batch import MISSING_PREFIX, MultipartParser, decode_metadata, parse_boundary
-from moss.wire.headers import CONTENT_TYPE
+from moss.wire.headers import CONTENT_LENGTH, CONTENT_TYPE
 
 
 class Wanted(NamedTuple):
@@ -51,7 +51,8 @@ class Failure(NamedTuple):
     reason: str
 
 
-Progress = Callable[[int], None]
+Progress = Callable[..., None]
+"""Is told the bytes so far, then the items where they are seen; and `total` bytes when that is known."""
 
 
 def receive_stream(answer: Answer, sink: Sink, order: Order, progress: Progress) -> list[Failure]:
@@ -71,7 +72,7 @@ def receive_stream(answer: Answer, sink: Sink, order: Order, progress: Progress)
         while data := answer.read():
             for piece in watcher.feed(data):
                 sink.write(piece)
-            progress(sink.written)
+            progress(sink.written, len(watcher.members))
     except ConnectionCut as error:
         cut = f" ({error})"
     if cut or not watcher.complete:
@@ -140,6 +141,8 @@ def receive_parts(answer: Answer, sink: Sink, order: Order, progress: Progress) 
             tolerated.
     """
     failures: list[Failure] | None = None
+    length = answer.headers.get(CONTENT_LENGTH, "")
+    total = int(length) if length.isdigit() else 0
     try:
         parser = MultipartParser(parse_boundary(answer.headers.get(CONTENT_TYPE, "")))
         while data := answer.read():
@@ -148,7 +151,7 @@ def receive_parts(answer: Answer, sink: Sink, order: Order, progress: Progress) 
                 failures = check_metadata(parser.metadata, order)
             for piece in pieces:
                 sink.write(piece)
-            progress(sink.written)
+            progress(sink.written, total=total)
         parser.finish()
     except TruncatedArchive as error:
         raise CommandError(f"stream copy error: {error.message}") from None

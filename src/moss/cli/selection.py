@@ -6,6 +6,7 @@ Pure but for listing, which is asked of a function. Source: spec/cli.md 1.1, 1.2
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from moss.cli.arguments import list_items
 from moss.cli.failures import CommandError, UsageError
 from moss.cli.options import Parsed
 from moss.errors import InvalidTemplate, MossError
@@ -129,20 +130,10 @@ def _by_option(
     if option == "prefix":
         part: Listing | Names = Listing(bucket, value)
     elif option == "list":
-        part = Names(bucket, _list_items(value, warn))
+        part = Names(bucket, list_items(value, warn))
     else:
         part = _by_template(bucket, value)
     return Selection(bucket, [part])
-
-
-def _list_items(value: str, warn: Callable[[str], None]) -> list[str]:
-    items = [item.strip() for item in value.split(",")]
-    names = [item for item in items if item]
-    if not names:
-        raise UsageError("option '--list' is empty: expecting comma-separated object names")
-    if len(names) < len(items):
-        warn(f"ignoring {len(items) - len(names)} empty name(s) in '--list'")
-    return names
 
 
 def _by_template(bucket: Bucket, text: str) -> Listing | Names:
@@ -173,11 +164,20 @@ def is_pattern(name: str) -> bool:
     return any(c in name for c in "*?\\") or ("{" in name and "}" in name)
 
 
-def _parse_template(text: str) -> Template:
+def parse_names(text: str) -> Template:
+    """A template as the user typed it.
+
+    Raises:
+        UsageError: it is malformed; without what the reference would say in the words of its language (D15).
+    """
     try:
-        template = parse_template(text)
+        return parse_template(text)
     except InvalidTemplate as error:
-        raise UsageError(error.message) from None
+        raise UsageError(error.message.partition(" (strconv.")[0]) from None
+
+
+def _parse_template(text: str) -> Template:
+    template = parse_names(text)
     count = template.count
     if not template.is_prefix and (count is None or count > NAMES_MAX):
         if count is None:

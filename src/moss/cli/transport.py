@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
+from moss.cli.connection import LOGIN_HINT, unreachable
 from moss.cli.failures import CommandError
 from moss.cli.settings import Settings
 from moss.sdk.errors import ConnectFailed, TransportError
@@ -37,7 +38,7 @@ class ServerError(CommandError):
     def __init__(self, code: int, message: str) -> None:
         self.code = code
         self.message = message
-        super().__init__(message)
+        super().__init__(message, *((LOGIN_HINT,) if code == 401 else ()))
 
 
 class Answer:
@@ -53,6 +54,11 @@ class Answer:
         self._buffer = memoryview(b"")
         self.status = response.status
         self.headers = response.headers
+
+    @property
+    def response(self) -> blocking.Response:
+        """The answer as the SDK has it, for what receives the body by itself."""
+        return self._response
 
     def read(self) -> bytes:
         """The next bytes of the body as they arrive, empty at its end.
@@ -196,7 +202,7 @@ class Transport:
                 body.seek(0)
             return Answer(self._http.send(method, url, all_headers, body, length))
         except ConnectFailed as error:
-            raise _unreachable(f"{parts.scheme}://{parts.netloc}", error) from None
+            raise unreachable(f"{parts.scheme}://{parts.netloc}", error) from None
         except TransportError as error:
             where = "" if parts.netloc in error.message else f"{parts.netloc}: "
             raise CommandError(where + error.message) from None
@@ -218,17 +224,6 @@ class Transport:
         except ValueError:
             message = text.strip()
         return ServerError(answer.status, without_node(message) or f"HTTP status {answer.status}")
-
-
-def _unreachable(url: str, error: TransportError) -> CommandError:
-    """The error of spec/cli.md E14."""
-    cause = error.__cause__
-    reason = (cause.strerror if isinstance(cause, OSError) else None) or error.message
-    return CommandError(
-        f"AIStore cannot be reached at {url} ({reason})",
-        "Set AIS_ENDPOINT to the address of a running cluster (e.g. AIS_ENDPOINT=http://127.0.0.1:51080),",
-        "or start one with 'moss serve'.",
-    )
 
 
 def without_node(message: str) -> str:

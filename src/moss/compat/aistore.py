@@ -23,7 +23,7 @@ PROTOCOL_VERSION: Final = "2.0.0"
 """Release of the official SDK whose interface this is; what `aistore.__version__` says."""
 
 _NAME = "aistore"
-_ALIASED = ("sdk", "pytorch")
+_ALIASED = ("sdk", "pytorch", "botocore_patch", "mcp")
 
 
 class _TopLoader(Loader):

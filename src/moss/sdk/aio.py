@@ -15,6 +15,7 @@ from moss.sdk._async.batch import Batch, BatchStream
 from moss.sdk._async.bucket import Bucket
 from moss.sdk._async.client import Client
 from moss.sdk._async.cluster import Cluster
+from moss.sdk._async.download import Download
 from moss.sdk._async.dsort import Dsort
 from moss.sdk._async.etl import Etl
 from moss.sdk._async.job import Job
@@ -31,6 +32,7 @@ __all__ = [
     "Bucket",
     "Client",
     "Cluster",
+    "Download",
     "Dsort",
     "Etl",
     "Job",

@@ -1,22 +1,11 @@
 """Verifies content against the checksum fields of an answer. Pure."""
 
-import hashlib
-import zlib
 from collections.abc import Mapping
 
-import xxhash
+from moss.errors import ChecksumMismatch, InvalidRequest
+from moss.hashing import Hasher, make_hasher
 
-from moss.errors import ChecksumMismatch
-
-__all__ = ["verify"]
-
-_DIGESTS = {
-    "xxhash2": lambda data: xxhash.xxh64_hexdigest(data),
-    "md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
-    "sha256": lambda data: hashlib.sha256(data).hexdigest(),
-    "sha512": lambda data: hashlib.sha512(data).hexdigest(),
-    "crc32": lambda data: f"{zlib.crc32(data):08x}",
-}
+__all__ = ["check_digest", "hasher_of", "verify"]
 
 
 def verify(headers: Mapping[str, str], content: bytes, name: str) -> bool:
@@ -28,11 +17,31 @@ def verify(headers: Mapping[str, str], content: bytes, name: str) -> bool:
     Raises:
         ChecksumMismatch: they differ.
     """
-    expected = headers.get("ais-checksum-value", "")
-    digest = _DIGESTS.get(headers.get("ais-checksum-type", ""))
-    if not expected or digest is None:
+    hasher = hasher_of(headers)
+    if hasher is None:
         return False
-    found = digest(content)
+    hasher.update(content)
+    check_digest(headers, hasher, name)
+    return True
+
+
+def hasher_of(headers: Mapping[str, str]) -> Hasher | None:
+    """What computes the checksum that the header fields declare; None when there is none of a known type."""
+    kind = headers.get("ais-checksum-type", "")
+    if not headers.get("ais-checksum-value", "") or kind == "none":
+        return None
+    try:
+        return make_hasher(kind)
+    except InvalidRequest:
+        return None
+
+
+def check_digest(headers: Mapping[str, str], hasher: Hasher, name: str) -> None:
+    """Compare what a hasher found with what the header fields declare.
+
+    Raises:
+        ChecksumMismatch: they differ.
+    """
+    expected, found = headers.get("ais-checksum-value", ""), hasher.hexdigest()
     if found != expected:
         raise ChecksumMismatch(name, expected=expected, found=found)
-    return True

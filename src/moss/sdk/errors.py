@@ -19,6 +19,7 @@ exceptions of the same meaning whenever those libraries are loaded, so that exis
 neither library is needed. Source: spec/python-sdk.md 1.14 and 4.5.
 """
 
+import copyreg
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -278,7 +279,14 @@ def _combine(error: type[Any], names: tuple[tuple[str, str], ...]) -> type[Any]:
     bases = [base for base in bases if not any(other is not base and issubclass(other, base) for other in bases)]
     if not bases:
         return error
-    return type(error.__name__, (error, *bases), {"__module__": error.__module__, "_library_class": error})
+    return _Combined(error.__name__, (error, *bases), {"__module__": error.__module__, "_library_class": error})
+
+
+class _Combined(type):
+    """The type of combined classes: another process makes its own, for the libraries that are loaded there."""
+
+
+copyreg.pickle(_Combined, lambda made: (compatible, (_library_class(made),)))  # type: ignore[arg-type]
 
 
 def _library_class(error: type[Any]) -> type[Any]:

@@ -56,6 +56,7 @@ class JobSnap(msgspec.Struct, frozen=True, kw_only=True):
         start_time, end_time: RFC 3339 text; an end in the year 1 means that the job runs.
         packed: three counts in one number, see `unpack_glob_id`.
         err: what went wrong in a job that went on after errors.
+        ext: further statistics that some kinds have, as they came.
     """
 
     id: str = ""
@@ -72,6 +73,7 @@ class JobSnap(msgspec.Struct, frozen=True, kw_only=True):
     err: str = ""
     ctlmsg: str = ""
     packed: int = msgspec.field(default=0, name="glob.id")
+    ext: Any = None
 
     @property
     def is_finished(self) -> bool:

@@ -1,10 +1,10 @@
 """Progress of long calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 
-__all__ = ["OnProgress", "Progress", "ProgressCounter"]
+__all__ = ["MeasuredPieces", "OnProgress", "Progress", "ProgressCounter"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,20 @@ class ProgressCounter:
             self.items += items
             self.bytes += size_bytes
             self._report(Progress(name, self.items, self._items_total, self.bytes, self._bytes_total))
+
+
+class MeasuredPieces:
+    """Pieces of a body, and how many bytes of them were taken so far.
+
+    Attributes:
+        size_bytes: their number.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.size_bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.size_bytes += len(piece)
+            yield piece

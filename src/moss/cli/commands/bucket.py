@@ -1,31 +1,27 @@
 """`ais bucket create` and `ais bucket rm`. Source: spec/cli.md 5.4."""
 
-import msgspec
+from collections.abc import Sequence
+from typing import Any
 
 from moss.cli.arguments import check_count, parse_bucket
+from moss.cli.buckets.actions import act, find_props
 from moss.cli.context import Context
-from moss.cli.failures import Canceled, CommandError, UsageError
+from moss.cli.failures import CommandError, UsageError
+from moss.cli.flags import YES
 from moss.cli.listing import complete_buckets, list_buckets, list_objects
 from moss.cli.options import Command, Option
-from moss.cli.transport import ServerError, bucket_query, path_of
+from moss.cli.transport import ServerError
 from moss.naming.bucket import Bucket
-from moss.wire.headers import CONTENT_TYPE, JSON
-
-
-def _act(context: Context, method: str, bucket: Bucket, action: str, **query: str) -> None:
-    body = msgspec.json.encode({"action": action, "name": "", "value": None})
-    context.transport.request(
-        method, path_of("buckets", bucket.name), query=bucket_query(bucket) | query, headers={CONTENT_TYPE: JSON},
-        body=body,
-    ).close()  # fmt: skip
 
 
 def _create(context: Context) -> None:
     check_count(context.parsed.positionals, ["BUCKET"], most=None)
+    buckets = [parse_bucket(text) for text in context.parsed.positionals]
     query = {"dont_head_remote_bck": "true"} if context.parsed.flag("skip-lookup") else {}
-    for bucket in [parse_bucket(text) for text in context.parsed.positionals]:
+    props = _props(context.parsed.text("props"))
+    for bucket in buckets:
         try:
-            _act(context, "POST", bucket, "create-bck", **query)
+            act(context.transport, "POST", bucket, "create-bck", props, **query)
         except ServerError as error:
             if error.code != 409:
                 raise CommandError(f'failed to create "{bucket}": {error.message}') from None
@@ -35,6 +31,19 @@ def _create(context: Context) -> None:
             context.console.result(exists)
         else:
             context.console.result(f'"{bucket}" created')
+
+
+def _props(text: str | None) -> dict[str, Any] | None:
+    """The value of `--props`: `KEY=VALUE` words with blanks between them, or a JSON document."""
+    if text is None:
+        return None
+    import msgspec
+
+    from moss.cli.buckets.props import flatten, parse_changes, unflatten
+    from moss.wire.bucket import BucketProps
+
+    words = [text] if text.lstrip().startswith("{") else text.split()
+    return unflatten(parse_changes(words, flatten(msgspec.to_builtins(BucketProps()))))
 
 
 def _remove(context: Context) -> None:
@@ -47,7 +56,8 @@ def _remove(context: Context) -> None:
         sure = True
     else:
         check_count(parsed.positionals, ["BUCKET"], most=None)
-        buckets = [parse_bucket(text) for text in parsed.positionals]
+        buckets = list(dict.fromkeys(parse_bucket(text) for text in parsed.positionals))
+        _check_all_there(context, buckets)
         sure = parsed.flag("yes")
     for bucket in buckets:
         try:
@@ -58,15 +68,24 @@ def _remove(context: Context) -> None:
             context.console.result(error.message)
 
 
+def _check_all_there(context: Context, buckets: Sequence[Bucket]) -> None:
+    """Of several buckets none is destroyed when one is not there: a mistyped name is no reason to do half."""
+    if len(buckets) < 2 or context.parsed.flag("ignore-error"):
+        return
+    for bucket in buckets:
+        if find_props(context.transport, bucket, dont_add_remote_bck_md="true") is None:
+            raise CommandError(f"bucket \"{bucket}\" does not exist (use '--ignore-error' to destroy the others)")
+
+
 def _remove_one(context: Context, bucket: Bucket, *, sure: bool) -> None:
     if not sure and next(iter(list_objects(context.transport, bucket, props="name", limit=1)), None) is not None:
         question = f"Proceed to destroy {bucket}?"
         context.console.confirm(question, unanswered=f"{bucket} is not empty (use '--yes' to destroy it)")
-    _act(context, "DELETE", bucket, "destroy-bck")
+    act(context.transport, "DELETE", bucket, "destroy-bck")
     context.console.result(f'"{bucket}" destroyed')
 
 
-def _confirm_all(context: Context, buckets: list[Bucket]) -> None:
+def _confirm_all(context: Context, buckets: Sequence[Bucket]) -> None:
     """A phrase in full, which `--yes` does not replace."""
     console = context.console
     if not buckets:
@@ -74,13 +93,7 @@ def _confirm_all(context: Context, buckets: list[Bucket]) -> None:
         return
     for bucket in buckets:
         console.result(f"   {bucket}")
-    while True:
-        print(f"Type 'DELETE' to destroy {len(buckets)} bucket(s): ", end="", file=console.stdout, flush=True)
-        line = console.stdin.readline()
-        if line.strip() == "DELETE":
-            return
-        if not line or not line.strip():
-            raise Canceled
+    console.phrase(f"Type 'DELETE' to destroy {len(buckets)} bucket(s):", "DELETE")
 
 
 _IGNORE = Option("ignore-error", "go on when it exists already, or is gone already")
@@ -91,9 +104,14 @@ CREATE = Command(
     run=_create,
     options=(
         _IGNORE,
+        Option("props", "properties, as 'KEY=VALUE KEY=VALUE' or JSON; see 'ais bucket props show'", value="PROPS"),
         Option("skip-lookup", "do not look a cloud bucket up before it is added"),
     ),
-    examples=("ais bucket create ais://speech", "ais create ais://a ais://b --ignore-error"),
+    examples=(
+        "ais bucket create ais://speech",
+        "ais bucket create ais://a ais://b --ignore-error",
+        "ais create ais://c --props 'checksum.type=md5 versioning.enabled=false'",
+    ),
 )
 
 REMOVE = Command(
@@ -102,9 +120,10 @@ REMOVE = Command(
     run=_remove,
     complete=complete_buckets,
     options=(
-        Option("yes", "destroy without asking", aliases=("y",)),
+        YES,
         _IGNORE,
         Option("all", "destroy all ais:// buckets; asks for a phrase"),
     ),
-    examples=("ais rmb ais://tmp --yes",),
+    notes="A bucket that holds objects is destroyed only after a question, or with '--yes'.",
+    examples=("ais rmb ais://tmp --yes", "ais rmb ais://a ais://b --ignore-error"),
 )

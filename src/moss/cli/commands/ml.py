@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterable
 
-from moss.cli.batch import Request, confirm_overwrite, fetch, fill_buckets, output_format
+from moss.cli.batch import base_request, confirm_overwrite, fetch, fill_buckets, output_format, show_request
 from moss.cli.context import Context
 from moss.cli.destination import Destination
 from moss.cli.failures import CommandError, UsageError
+from moss.cli.flags import DRY_RUN
 from moss.cli.listing import NAME_ONLY, complete_buckets, list_objects
 from moss.cli.options import Command, Option
 from moss.cli.selection import (
@@ -46,29 +47,20 @@ def _run(context: Context) -> None:
     entries = fill_buckets(spec.entries, selection.default_bucket)
     if not entries and not selection.parts:
         raise CommandError("empty get-batch request")
-    added = resolve(selection, lambda listing: _list_names(context, listing))
+    added = resolve(selection, lambda listing: list_names(context, listing))
     if has_spec and added:
         names = "name" if len(added) == 1 else "names"
         console.warn(f"adding {len(added)} command-line defined {names} to the {len(entries)} spec-defined")
-    request = Request(
-        entries + added,
-        selection.default_bucket,
-        mime,
-        _of_spec(spec.continue_on_error, parsed.flag("cont-on-err")),
-        _of_spec(spec.omit_bucket, parsed.flag("omit-src-bck")),
-        _of_spec(spec.streaming, parsed.flag("streaming")),
-        spec.colocation or 0,
-    )
+    request = base_request(parsed, spec, selection.default_bucket, mime)._replace(entries=entries + added)
+    if parsed.flag("dry-run"):
+        show_request(context, request, destination)
+        return
     confirm_overwrite(context, destination)
     fetch(context, request, destination)
 
 
-def _of_spec(value: bool | None, flag: bool) -> bool:
-    """A key that is present in the specification wins over the flag, also with false."""
-    return flag if value is None else value
-
-
-def _list_names(context: Context, listing: Listing) -> Iterable[str]:
+def list_names(context: Context, listing: Listing) -> Iterable[str]:
+    """The names of a listing in ascending order of bytes."""
     names = []
     for row in list_objects(context.transport, listing.bucket, prefix=listing.prefix, props="name", flags=NAME_ONLY):
         if is_valid_object_name(row.name):
@@ -78,6 +70,16 @@ def _list_names(context: Context, listing: Listing) -> Iterable[str]:
     names.sort(key=lambda name: name.encode("utf-8", "surrogateescape"))
     return names
 
+
+BATCH_OPTIONS = (
+    Option("omit-src-bck", "leave the bucket out of the names in the archive"),
+    Option("streaming", "stream the archive while it is assembled"),
+    Option("cont-on-err", "put empty placeholders where items are missing, and go on"),
+    Option("yes", "overwrite without asking", aliases=("y",)),
+    Option("non-verbose", "print no summary and no progress", aliases=("nv",)),
+    Option("json", "print the summary as JSON"),
+    DRY_RUN,
+)  # fmt: skip
 
 GET_BATCH = Command(
     usage="[SRC ...] DST_ARCHIVE",
@@ -90,12 +92,7 @@ GET_BATCH = Command(
         Option("list", "comma-separated names of objects or archived files", value="NAMES"),
         Option("template", "names by template, as in 'shard-{0001..0100}.tar'", value="TEMPLATE"),
         Option("prefix", "all objects whose names start with this", value="PREFIX"),
-        Option("omit-src-bck", "leave the bucket out of the names in the archive"),
-        Option("streaming", "stream the archive while it is assembled"),
-        Option("cont-on-err", "put empty placeholders where items are missing, and go on"),
-        Option("yes", "overwrite without asking", aliases=("y",)),
-        Option("non-verbose", "print no summary and no progress", aliases=("nv",)),
-        Option("json", "print the summary as JSON"),
+        *BATCH_OPTIONS,
     ),
     notes="""
 SRC is a bucket (ais://b), an object (ais://b/o), a file in a shard (ais://b/s.tar/f), a folder (ais://b/dir/), or a

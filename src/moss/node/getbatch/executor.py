@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, compress
+from itertools import accumulate, compress, count
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
@@ -35,6 +35,8 @@ Buffer = bytes | bytearray | memoryview
 RUNS_AHEAD = 2
 # Of so many windows what they lack is fetched while one is sent.
 WINDOWS_AHEAD = 1
+# What leaves the cache before it is read is fetched again; after so many times it is read past the cache.
+REFETCHES_MAX = 2
 _READY = {memoryview, bytes}
 # What is assembled on the event loop itself; about 0.3 ms of work.
 AT_ONCE_ENTRIES_MAX = 32
@@ -132,6 +134,8 @@ class Assembly:
         if sum(extent[2] for extent in extents if extent is not None) > bytes_max:
             return None
         extents = self._sources.open(0, extents)
+        if self._cold is not None and None in extents:
+            return None
         if not self._sources.is_warm(extents):
             return None
         buffers = [buffer for window in self._opened_run(0, extents) for buffer in window]
@@ -176,13 +180,35 @@ class Assembly:
         # What the store said counts more than an older version that is still here.
         return start, stop, [None if start + i in found else extent for i, extent in enumerate(extents)]
 
+    def _completed(self, start: int, extents: Sequence[Extent | None]) -> Sequence[Extent | None]:
+        """Fetch what left the cache after it had been found there: evicted objects are not missing."""
+        if self._cold is None or None not in extents:
+            return extents
+        # Ends: what was read past the cache cannot leave it.
+        for attempt in count():
+            fetched = self._sources.fetched
+            rows = [
+                row
+                for row, extent in enumerate(extents, start)
+                if extent is None and row not in fetched and self._cold.is_elsewhere(row)
+            ]
+            if not rows:
+                return extents
+            found = self._cold.fetch(rows, is_kept=attempt < REFETCHES_MAX)
+            self._sources.fetched = {**fetched, **found}
+            located = self._sources.locate(start, start + len(extents))
+            extents = self._sources.open(
+                start, [None if row in self._sources.fetched else extent for row, extent in enumerate(located, start)]
+            )
+        raise AssertionError("unreachable")
+
     def close(self) -> None:
         """Fetch nothing more; from any thread."""
         if self._cold is not None:
             self._cold.close()
 
     def _run(self, start: int, located: Sequence[Extent | None]) -> Iterator[list[Buffer]]:
-        extents = self._sources.open(start, located)
+        extents = self._completed(start, self._sources.open(start, located))
         if self._sources.warm(start, extents):
             self._warm_ahead(start + len(extents), len(extents))
         yield from self._opened_run(start, extents)
@@ -323,18 +349,12 @@ class Assembly:
             at, done = end, ends[end - 1]
 
     def _framed(self, columns: "_Columns", begin: int, stop: int) -> list[Buffer]:
-        buffers: list[Buffer] = []
-        for i in range(begin, stop) if columns.records else ():
-            if i in columns.records:
-                buffers += self._plain(columns, begin, i)
-                buffers += self._framer.raw([build_pax(columns.records[i], columns.names[i])])
-                begin = i
-        return buffers + self._plain(columns, begin, stop)
-
-    def _plain(self, columns: "_Columns", begin: int, stop: int) -> list[Buffer]:
-        if begin == stop:
-            return []
-        return self._framer.frame(columns.names[begin:stop], columns.sizes[begin:stop], columns.payloads[begin:stop])
+        before = None
+        if columns.records:
+            found = ((i, columns.records.get(i)) for i in range(begin, stop))
+            before = {i - begin: build_pax(record, columns.names[i]) for i, record in found if record}
+        names, sizes, payloads = columns.names[begin:stop], columns.sizes[begin:stop], columns.payloads[begin:stop]
+        return self._framer.frame(names, sizes, payloads, before)
 
     def _large(self, index: int, name: str, payload: StreamedPayload) -> Iterator[list[Buffer]]:
         buffers: list[Buffer] = []

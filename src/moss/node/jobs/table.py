@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from moss.wire.job_kinds import DISPLAY_NAMES
+
 
 class Start(StrEnum):
     """What the generic start call does with a kind."""
@@ -18,7 +20,6 @@ class JobKind:
 
     Attributes:
         name: the word on the wire.
-        display: the word that people use; both are accepted as input.
         needs_bucket: it works inside one bucket.
         start: whether the generic start call starts it.
         is_demand: it waits for more work and ends when none came for a while.
@@ -26,7 +27,6 @@ class JobKind:
     """
 
     name: str
-    display: str
     needs_bucket: bool
     start: Start
     is_demand: bool = False
@@ -36,47 +36,47 @@ class JobKind:
 def _kinds() -> list[JobKind]:
     yes, no, own = Start.YES, Start.UNSUPPORTED, Start.OWN_API
     return [
-        JobKind("election", "elect-primary", False, no, has_listener=False),
-        JobKind("rebalance", "rebalance", False, yes),
-        JobKind("resilver", "resilver", False, yes),
-        JobKind("etl-inline", "etl-inline", False, no),
-        JobKind("lru", "lru-eviction", False, yes),
-        JobKind("cleanup-store", "cleanup", False, yes),
-        JobKind("summary-bck", "summary", False, no),
-        JobKind("summary-shard", "shard-summary", True, no),
-        JobKind("rechunk", "rechunk", True, yes),
-        JobKind("index-shard", "shard-index", True, no),
-        JobKind("ec-get", "ec-get", True, no, is_demand=True),
-        JobKind("ec-put", "ec-put", True, no, is_demand=True),
-        JobKind("ec-resp", "ec-resp", True, no, is_demand=True),
-        JobKind("put-copies", "put-copies", True, own, is_demand=True),
-        JobKind("archive", "archive", True, no, is_demand=True),
-        JobKind("copy-listrange", "copy-objects", True, no, is_demand=True),
-        JobKind("etl-listrange", "etl-objects", True, no, is_demand=True),
-        JobKind("blob-download", "blob-download", True, yes),
-        JobKind("download", "download", False, own, is_demand=True),
-        JobKind("dsort", "dsort", True, no),
-        JobKind("promote", "promote-files", True, no),
-        JobKind("evict-listrange", "evict-objects", True, own),
-        JobKind("evict-remote-bck", "evict-remote-bucket", True, yes),
-        JobKind("delete-listrange", "delete-objects", True, own),
-        JobKind("prefetch-listrange", "prefetch-objects", True, yes),
-        JobKind("ec-encode", "ec-bucket", True, own),
-        JobKind("make-n-copies", "mirror", True, own),
-        JobKind("move-bck", "rename-bucket", True, no),
-        JobKind("copy-bck", "copy-bucket", True, no),
-        JobKind("etl-bck", "etl-bucket", True, no),
-        JobKind("list", "list", True, no, is_demand=True, has_listener=False),
-        JobKind("get-batch", "x-moss", False, no, is_demand=True, has_listener=False),
-        JobKind("create-inventory", "create-inventory", True, no),
-        JobKind("load-lom-cache", "warm-up-metadata", True, yes),
+        JobKind("election", False, no, has_listener=False),
+        JobKind("rebalance", False, yes),
+        JobKind("resilver", False, yes),
+        JobKind("etl-inline", False, no),
+        JobKind("lru", False, yes),
+        JobKind("cleanup-store", False, yes),
+        JobKind("summary-bck", False, no),
+        JobKind("summary-shard", True, no),
+        JobKind("rechunk", True, yes),
+        JobKind("index-shard", True, no),
+        JobKind("ec-get", True, no, is_demand=True),
+        JobKind("ec-put", True, no, is_demand=True),
+        JobKind("ec-resp", True, no, is_demand=True),
+        JobKind("put-copies", True, own, is_demand=True),
+        JobKind("archive", True, no, is_demand=True),
+        JobKind("copy-listrange", True, no, is_demand=True),
+        JobKind("etl-listrange", True, no, is_demand=True),
+        JobKind("blob-download", True, yes),
+        JobKind("download", False, own, is_demand=True),
+        JobKind("dsort", True, no),
+        JobKind("promote", True, no),
+        JobKind("evict-listrange", True, own),
+        JobKind("evict-remote-bck", True, yes),
+        JobKind("delete-listrange", True, own),
+        JobKind("prefetch-listrange", True, yes),
+        JobKind("ec-encode", True, own),
+        JobKind("make-n-copies", True, own),
+        JobKind("move-bck", True, no),
+        JobKind("copy-bck", True, no),
+        JobKind("etl-bck", True, no),
+        JobKind("list", True, no, is_demand=True, has_listener=False),
+        JobKind("get-batch", False, no, is_demand=True, has_listener=False),
+        JobKind("create-inventory", True, no),
+        JobKind("load-lom-cache", True, yes),
     ]
 
 
 KINDS: dict[str, JobKind] = {kind.name: kind for kind in _kinds()}
-_BY_ANY_NAME = {kind.display: kind for kind in _kinds()} | KINDS
+_BY_ANY_NAME = {DISPLAY_NAMES[name]: kind for name, kind in KINDS.items()} | KINDS | {"x-moss": KINDS["get-batch"]}
 
 
 def find_kind(name: str) -> JobKind | None:
-    """Return the kind with this name or display name, or None."""
+    """Return the kind with this name or the word that people use for it, or None."""
     return _BY_ANY_NAME.get(name)

@@ -6,14 +6,9 @@ from typing import Any
 import msgspec
 
 from moss.errors import AccessDenied
+from moss.wire.masks import OPERATIONS
 
-# Names of the bits of the access mask, lowest first. Source: spec/rest-control.md 13.
-_OPERATIONS = (
-    *("GET", "HEAD-OBJECT", "PUT", "APPEND", "DELETE-OBJECT", "MOVE-OBJECT", "PROMOTE", "UPDATE-OBJECT"),
-    *("HEAD-BUCKET", "LIST-OBJECTS", "PATCH", "SET-BUCKET-ACL", "LIST-BUCKETS", "SHOW-CLUSTER", "CREATE-BUCKET"),
-    *("DESTROY-BUCKET", "MOVE-BUCKET", "ADMIN"),
-)
-_BITS = {name: 1 << number for number, name in enumerate(_OPERATIONS)}
+_BITS = {name: 1 << number for number, name in enumerate(OPERATIONS)}
 _SHOWN = 4
 _AIS_BID_BIT = 1 << 63
 
@@ -25,6 +20,7 @@ class _Checksum(msgspec.Struct):
 
 class _Versioning(msgspec.Struct):
     enabled: bool = True
+    synchronize: bool = False
 
 
 class BucketRules(msgspec.Struct):
@@ -33,6 +29,7 @@ class BucketRules(msgspec.Struct):
     access: str = str(2**64 - 1)
     checksum: _Checksum = msgspec.field(default_factory=_Checksum)
     versioning: _Versioning = msgspec.field(default_factory=_Versioning)
+    features: str = "0"
 
 
 _decoder = msgspec.json.Decoder(BucketRules)
@@ -64,7 +61,7 @@ def check_access(record: Any, *operations: str) -> None:
     mask = int(decode_rules(record.props).access)
     for operation in operations:
         if not mask & _BITS[operation]:
-            order = ("GET", "HEAD-OBJECT", "HEAD-BUCKET", "LIST-OBJECTS", *_OPERATIONS)
+            order = ("GET", "HEAD-OBJECT", "HEAD-BUCKET", "LIST-OBJECTS", *OPERATIONS)
             allowed = [name for name in dict.fromkeys(order) if mask & _BITS[name]]
             shown = ",".join(allowed[:_SHOWN]) + (", ..." if len(allowed) > _SHOWN else "")
             place = f"{record.bucket.cname}(0x{bucket_id(record):x})"

@@ -164,14 +164,15 @@ def system_info() -> dict[str, Any]:
     load = os.getloadavg()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     user_ms, system_ms = round(usage.ru_utime * 1000), round(usage.ru_stime * 1000)
-    busy = round(100 * load[0] / (os.cpu_count() or 1), 1)
+    # Those who wait for a processor count as load too.
+    busy = min(100.0, round(100 * load[0] / (os.cpu_count() or 1), 1))
     return {
         "mem_used": total - available,
         "mem_avail": available,
         "pct_mem_used": round(100 * (total - available) / total, 2) if total else 0,
         "pct_cpu_used": busy,
         "load_avg": {"One": load[0], "Five": load[1], "Fifteen": load[2]},
-        "cpu_util": min(100, round(busy)),
+        "cpu_util": round(busy),
         "mem": {
             "Total": total,
             "Used": total - free,

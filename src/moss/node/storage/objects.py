@@ -1,15 +1,12 @@
 """Objects and buckets as the rest of the node sees them, and the checksums that clients see. Pure."""
 
-import hashlib
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import google_crc32c
 import msgspec
-import xxhash
 
-from moss.errors import ChecksumMismatch, InvalidRequest
+from moss.errors import ChecksumMismatch
+from moss.hashing import make_hasher
 from moss.naming.bucket import Bucket
 from moss.node.storage.layout import Extent
 from moss.node.storage.records import decode_custom
@@ -153,64 +150,6 @@ def next_version(attributes: ObjectAttributes, previous: str | None) -> str:
         return previous or ""
     base = attributes.previous_version if attributes.previous_version is not None else previous
     return str(int(base) + 1) if base and base.isascii() and base.isdigit() else "1"
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: Buffer) -> None:
-        self._value = zlib.crc32(data, self._value)
-
-    def hexdigest(self) -> str:
-        return f"{self._value:08x}"
-
-
-class _Crc32c:
-    """CRC-32C (Castagnoli), written as eight hex digits."""
-
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: Buffer) -> None:
-        self._value = google_crc32c.extend(self._value, data if isinstance(data, bytes) else bytes(data))
-
-    def hexdigest(self) -> str:
-        return f"{self._value:08x}"
-
-
-class _NoHash:
-    def update(self, data: Buffer) -> None:
-        pass
-
-    def hexdigest(self) -> str:
-        return ""
-
-
-_HASHERS: dict[str, Callable[[], object]] = {
-    "xxhash2": xxhash.xxh64,
-    "xxhash": xxhash.xxh64,
-    "md5": lambda: hashlib.md5(usedforsecurity=False),
-    "sha256": hashlib.sha256,
-    "sha512": hashlib.sha512,
-    "crc32c": _Crc32c,
-    "crc32": _Crc32,
-    "none": _NoHash,
-}
-CHECKSUM_TYPES = frozenset(_HASHERS)
-
-
-def make_hasher(checksum_type: str):
-    """Return an object with `update` and `hexdigest`.
-
-    Raises:
-        InvalidRequest: unknown type.
-    """
-    maker = _HASHERS.get(checksum_type)
-    if maker is None:
-        expected = " ".join(sorted(_HASHERS))
-        raise InvalidRequest(f'invalid checksum type "{checksum_type}" (expecting [{expected}])')
-    return maker()
 
 
 def client_checksum(name: str, attributes: ObjectAttributes, parts: Iterable[Buffer]) -> str:

@@ -19,6 +19,7 @@ from moss.sdk.retry_config import RetryConfig
 from moss.sdk.utils import parse_url
 
 if TYPE_CHECKING:
+    from moss.sdk._async.download import Download
     from moss.sdk._async.dsort import Dsort
     from moss.sdk._async.etl import Etl
 
@@ -134,6 +135,58 @@ class Client:
         from moss.sdk._async.dsort import Dsort
 
         return Dsort(self._session, dsort_id)
+
+    def download(self, download_id: str = "") -> "Download":
+        """Name a download; sends nothing."""
+        from moss.sdk._async.download import Download
+
+        return Download(self._session, download_id)
+
+    async def download_hf(
+        self,
+        bucket: Bucket,
+        *,
+        model: str = "",
+        dataset: str = "",
+        file: str = "",
+        revision: str = "main",
+        token: str | None = None,
+        prefix: str = "",
+        blob_threshold: int = 0,
+    ) -> "list[Download]":
+        """Have the cluster download a model or a data set of the Hugging Face hub, or one file of it.
+
+        Args:
+            bucket: where the files go; it is made when it is not there.
+            model, dataset: exactly one of them, as in `openai/whisper-tiny`.
+            file: path of one file; all files without it.
+            revision: branch, tag or commit.
+            token: None takes `HF_TOKEN`. The hub is `HF_ENDPOINT`, then https://huggingface.co.
+            prefix: put before the names of the objects.
+            blob_threshold: files of so many bytes and more get a download of their own; 0 for none.
+
+        Returns:
+            The downloads that were started.
+
+        Raises:
+            ValueError: neither or both of `model` and `dataset`.
+            RepositoryNotFound: there is no such repository, or the hub wants a token.
+            HubUnavailable: the hub cannot be reached.
+        """
+        from moss.sdk.hugging_face import HUB, HubFile, Repository, fetch_files, messages_for
+        from moss.sdk.transport.aio_tasks import call_blocking
+
+        if bool(model) == bool(dataset):
+            raise ValueError("name either a model or a dataset")
+        hub = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+        token = os.environ.get("HF_TOKEN", "") if token is None else token
+        repository = Repository("models" if model else "datasets", model or dataset, revision, hub, token)
+        files = [HubFile(file, 0)] if file else await call_blocking(fetch_files, repository)
+        started = []
+        for message in messages_for(repository, files, prefix, blob_threshold):
+            started.append(self.download())
+            await started[-1].start_message(bucket, message | {"description": str(repository)})
+        return started
 
     def get_object_from_url(self, url: str) -> Object:
         """Name an object by `provider://bucket/name`.

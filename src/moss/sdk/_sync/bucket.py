@@ -14,7 +14,7 @@ from moss.sdk.errors import AISError, ErrBckAlreadyExists, ErrBckNotFound
 from moss.sdk.listing import find_files, target_name
 from moss.sdk.multiobj.object_range import ObjectRange
 from moss.sdk.operations import Request, bucket_path
-from moss.sdk.progress import OnProgress, ProgressCounter
+from moss.sdk.progress import MeasuredPieces, OnProgress, ProgressCounter
 from moss.sdk.transport.blocking_tasks import call_blocking, for_each
 
 if TYPE_CHECKING:
@@ -149,12 +149,21 @@ class Bucket(BucketListing, BucketJobs):
         for_each(put, range(len(files)), num_workers)
         return stored
 
-    def write_dataset(self, config: "DatasetConfig", skip_missing: bool = True, **kwargs: Any) -> list[str]:
+    def write_dataset(
+        self,
+        config: "DatasetConfig",
+        skip_missing: bool = True,
+        *,
+        progress: OnProgress | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
         """Write a data set into the bucket as TAR shards, without files in between.
 
         Args:
             config: which files make a sample.
             skip_missing: leave out samples that lack a part.
+            progress: called after each shard, with the number of shards and their bytes so far; see
+                `moss.sdk.progress`.
             kwargs: `pattern`, `maxcount`, `maxsize`, `start_shard` as for `DatasetConfig.shards`; `post`, called with
                 the name of each shard that is stored.
 
@@ -165,10 +174,13 @@ class Bucket(BucketListing, BucketJobs):
             ValueError: as for `DatasetConfig.shards`.
         """
         post = kwargs.pop("post", None)
+        counter = ProgressCounter(progress)
         stored = []
         for name, pieces in config.shards(skip_missing, **kwargs):
-            self.object(name).get_writer().put_content(pieces)
+            measured = MeasuredPieces(pieces)
+            self.object(name).get_writer().put_content(measured)
             stored.append(name)
+            counter.add(name, measured.size_bytes)
             if post is not None:
                 post(name)
         return stored

@@ -1,0 +1,1 @@
+"""What the commands on buckets and on many objects share."""

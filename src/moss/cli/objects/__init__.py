@@ -1,0 +1,1 @@
+"""What the commands on objects and archives share: transfers, local files, unpacking."""

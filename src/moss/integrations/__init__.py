@@ -1,0 +1,1 @@
+"""Moss behind the interfaces of other libraries. Each needs the extra of its name, and is imported by its own name."""
