@@ -10,7 +10,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import client_goals, machine, node_goals, reference_goals, report, server_goals, store_goals
+from benchmarks import (
+    client_goals,
+    lhotse_goals,
+    loader_goals,
+    machine,
+    node_goals,
+    reference_goals,
+    remote_goals,
+    report,
+    server_goals,
+    store_goals,
+)
 from benchmarks.bench import Bench
 from benchmarks.dataset import OBJECT_COUNTS, QUICK_OBJECT_COUNTS, Dataset, load
 from benchmarks.results import Result
@@ -37,6 +48,10 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "S6": store_goals.s6,
     "S7": store_goals.s7,
     "S8": store_goals.s8,
+    "L1": loader_goals.l1_to_l3,
+    "L4": lhotse_goals.l4,
+    "R1": remote_goals.r1_to_r5,
+    "R6": remote_goals.r6,
     "SDK": client_goals.sdk,
 }
 BATCHES = (32, 128, 1_000, 10_000)

@@ -96,9 +96,15 @@ class Dataset:
 
 
 def batch_target(
-    host: str, port: int, entries: Sequence[dict[str, str]], size_bytes: int, *, continue_on_error: bool = True
+    host: str,
+    port: int,
+    entries: Sequence[dict[str, str]],
+    size_bytes: int,
+    *,
+    continue_on_error: bool = True,
+    path: str = BUCKET,
 ) -> Target:
-    """A streaming TAR batch as one prepared request; size_bytes is that of each entry.
+    """A streaming TAR batch as one prepared request; size_bytes is that of each entry, path the bucket and its query.
 
     Errors become placeholders unless told otherwise, as the clients ask for by default; strict mode looks for missing
     entries before it sends anything, and is measured apart.
@@ -107,7 +113,7 @@ def batch_target(
         {"in": entries, "mime": ".tar", "coer": continue_on_error, "strm": True}, separators=(",", ":")
     ).encode()
     head = (
-        f"GET /v1/ml/moss/{BUCKET} HTTP/1.1\r\nHost: {host}:{port}\r\nMoss-Direct: 1\r\n"
+        f"GET /v1/ml/moss/{path} HTTP/1.1\r\nHost: {host}:{port}\r\nMoss-Direct: 1\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return Target(host, port, head.encode() + body, body_bytes_min=len(entries) * size_bytes)

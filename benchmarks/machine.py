@@ -7,7 +7,23 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("aiohttp", "aistore", "isal", "lmdb", "lz4", "msgspec", "requests", "urllib3", "uvloop", "xxhash")
+PACKAGES = (
+    "aiohttp",
+    "aistore",
+    "boto3",
+    "isal",
+    "lmdb",
+    "lz4",
+    "msgspec",
+    "obstore",
+    "requests",
+    "s3torchconnector",
+    "torch",
+    "urllib3",
+    "uvloop",
+    "webdataset",
+    "xxhash",
+)
 
 
 def server_cores(count: int = 1) -> set[int]:

@@ -21,6 +21,10 @@ GETS_PER_S = 22_500
 REDIRECTED_GETS_PER_S = 5_600
 REDIRECTED_PUTS_PER_S = 1_400
 
+# 1,000 objects of 10 KiB from an S3 service on loopback: prefetch, wait and batch took 2.8 s where GETs one after the
+# other took 2.9 s. A batch of its own never asks the store.
+REMOTE_PART_OF_GETS = 2.9 / 2.8
+
 
 def nginx_entries_per_s(size_bytes: int) -> float:
     """What nginx sent on the reference's machine, in entries/s."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.remote_goals import FEW
 from benchmarks.results import TITLES, Result
 
 BUSY_CORES_MAX = 0.1
@@ -34,6 +35,14 @@ absolute figures beside them do not. *must* and *goal* are what the project asks
   other files of 10 KiB. Every PUT is answered when it is on stable storage. S4 makes its buckets with another worker of
   the same store, unsynced and unmeasured; the calls that are measured go over HTTP. S8 compares the
   CPU time that the client's process spends, since the wait for the server is the same for all.
+- Training loops (L1 to L3): all loaders make tensors of bytes and stack them to batches; their workers share the
+  client's core, live on from epoch to epoch, and everything is in the page cache. The node has its core beside them,
+  as a machine of its own would. A ratio above 1 says that reading from the node is faster.
+- Buckets in a cloud store (R1 to R6): the store and a proxy that delays every answer by 20 ms share the client's core,
+  so that the node has its own to itself. For R1 to R5 the store is nginx that sends files under S3's names, since a
+  real service on the same machine would need more of its cores than everything that is measured; R6 reads from a real
+  one (Ceph's RADOS gateway) without delay. Clients that read one object after the other read {few}, and their time is
+  carried over to 1,000. The cache is emptied before each cold batch.
 - Memory is what the node's processes hold for themselves (anonymous and shared memory); mapped data files are page
   cache and not counted.
 - **The reference server cannot run here.** Its figures come from a machine of this class and are carried over as ratios
@@ -65,7 +74,11 @@ def text_line(result: Result) -> str:
 
 
 def markdown(results: Sequence[Result], machine: Mapping[str, str], busy_cores: float, rounds: int = 7) -> str:
-    parts = [INTRODUCTION.format(rounds=f"{rounds} rounds"), disturbance(busy_cores), "## Machine\n\n| | |\n|---|---|"]
+    parts = [
+        INTRODUCTION.format(rounds=f"{rounds} rounds", few=FEW),
+        disturbance(busy_cores),
+        "## Machine\n\n| | |\n|---|---|",
+    ]
     parts += [f"| {name} | {text} |" for name, text in machine.items()]
     parts.append("\n## Results")
     for goal, title in TITLES.items():

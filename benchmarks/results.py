@@ -57,6 +57,16 @@ TITLES = {
     "S6": "`put_files` of small files, on stable storage, against PUTs of the reference, carried over through nginx",
     "S7": "SDK `read_all` against loopback TCP, one server core",
     "S8": "client CPU of a small GET, our SDK against the official one",
+    "L1": "samples/s of a training loop, 10 KiB, batch of 128, shuffled: a node against local files",
+    "L2": "the same against WebDataset shards on the local disk, not shuffled",
+    "L3": "the same against other loaders of the same node, the official PyTorch plugin among them",
+    "L4": "minibatches of 64 cuts of 10 KiB, loaded but not decoded, against unmodified Lhotse on the same node",
+    "R1": "cold batch from a store 20 ms away, against the shortest time that 64 requests in flight allow",
+    "R2": "the same names again, against a bucket of the node's own",
+    "R3": "cold batch of 1,000, 10 KiB, 20 ms away, against other clients of the same store",
+    "R4": "bytes moved for random members of remote TAR shards that are not cached, against the members' own",
+    "R5": "cached entries of a remote bucket against a bucket of the node's own: time of a batch",
+    "R6": "cold batch from a real S3 service, against prefetch and batch of the reference, carried over through boto3",
     "SDK": "our SDK end to end against nginx and a discarding client (no goal)",
 }
 

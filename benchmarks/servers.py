@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ def running_nginx(root: Path, folder: Path) -> Iterator[int]:
     config.write_text(user + NGINX_CONFIG.format(folder=folder, root=root, port=port))
     with subprocess.Popen([program, "-p", str(folder), "-c", str(config)], stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for_port(port)
+            wait_for_port(port)
             for process_id in machine.process_tree(process.pid):
                 machine.pin(process_id, machine.server_cores())
             yield port
@@ -75,7 +75,7 @@ def running_sender() -> Iterator[int]:
     port = free_port()
     with subprocess.Popen([sys.executable, "-m", "benchmarks.tcp_sender", str(port)]) as process:
         try:
-            _wait_for_port(port)
+            wait_for_port(port)
             machine.pin(process.pid, machine.server_cores())
             yield port
         finally:
@@ -83,11 +83,14 @@ def running_sender() -> Iterator[int]:
 
 
 @contextmanager
-def measured_node(data_dir: Path, workers: int = 1, cores: set[int] | None = None) -> Iterator[RunningNode]:
+def measured_node(
+    data_dir: Path, workers: int = 1, cores: set[int] | None = None, environ: Mapping[str, str] | None = None
+) -> Iterator[RunningNode]:
     """The node, all its processes on the server's core (or the given ones)."""
     wanted = ",".join(str(core) for core in sorted(cores or machine.server_cores()))
     arguments = ["--workers", str(workers)] if workers > 1 else []
-    with running_node(data_dir, arguments=arguments, prefix=["taskset", "--cpu-list", wanted]) as node:
+    more = ["env", *(f"{name}={value}" for name, value in (environ or {}).items())]
+    with running_node(data_dir, arguments=arguments, prefix=[*more, "taskset", "--cpu-list", wanted]) as node:
         yield node
 
 
@@ -104,7 +107,7 @@ def target_url(gateway_url: str) -> str:
     return next(iter(smap["tmap"].values()))["public_net"]["direct_url"]
 
 
-def _wait_for_port(port: int) -> None:
+def wait_for_port(port: int) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

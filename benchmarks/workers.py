@@ -12,12 +12,19 @@ CALL_TIMEOUT_S = 600.0
 
 
 class Worker:
-    """A spawned process that runs one call at a time; `start` and `result` split a call to run several at once."""
+    """A spawned process that runs one call at a time; `start` and `result` split a call to run several at once.
 
-    def __init__(self, cores: set[int] | None = None) -> None:
+    Args:
+        cores: that it runs on, with all its children; None takes the client's.
+        may_have_children: functions that it runs may start processes; then it must be closed whatever happens.
+    """
+
+    def __init__(self, cores: set[int] | None = None, *, may_have_children: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, child = context.Pipe()
-        self._process = context.Process(target=_serve, args=(child, cores or machine.client_cores()), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(child, cores or machine.client_cores()), daemon=not may_have_children
+        )
         self._process.start()
         child.close()
 

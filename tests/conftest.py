@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 from moss.testing import NodeProcess, start_node
+from tests.support import azurite as azure_service
+from tests.support import nginx as web_service
+from tests.support.azurite import Azurite, running_azurite
+from tests.support.gcs import Gcs, running_gcs
+from tests.support.nginx import Nginx, running_nginx
 from tests.support.rgw import INSTALL, Rgw, missing_programs, running_rgw
 
 CONFORMANCE = Path(__file__).resolve().parents[2] / "shared" / "conformance"
@@ -51,4 +56,36 @@ def cloud_node(tmp_path_factory: pytest.TempPathFactory, rgw: Rgw) -> Iterator[N
             patch.setenv(name, value)
         running = start_node(tmp_path_factory.mktemp("cloud") / "data")
     with running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A real Azure Blob service, shared by all tests: use containers of your own."""
+    missing = azure_service.missing_programs()
+    if missing:
+        reason = f"no {', '.join(missing)} on this machine. On Debian: {azure_service.INSTALL}"
+        (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(reason)
+    try:
+        azure_service.installed()
+    except RuntimeError as error:  # no network, for example
+        (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(str(error))
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
+    """A small Google Cloud Storage, shared by all tests: use buckets of your own."""
+    with running_gcs(tmp_path_factory.mktemp("gcs")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    """A real web server, shared by all tests: use names of your own."""
+    if web_service.program() is None:
+        reason = f"no nginx on this machine. On Debian: {web_service.INSTALL}"
+        (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(reason)
+    with running_nginx(tmp_path_factory.mktemp("nginx")) as running:
         yield running

@@ -18,7 +18,7 @@ SECTIONS = {
     "Control, number by number": list(range(1, 100)),
     "SDK, number by number": list(range(1, 127)),
     "Command line, number by number": list(range(1, 161)),
-    "Better than the reference": list(range(1, 26)),
+    "Better than the reference": [*range(1, 26), *range(30, 35)],
     "Reliability": RELIABILITY,
 }
 

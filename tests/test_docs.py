@@ -4,15 +4,17 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import moss.sdk
 from moss.testing import NodeProcess, start_node
+from tests.support.nginx import Nginx
+from tests.support.rgw import Rgw
+from tests.support.wire import Wire
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/**/*.md")])
@@ -57,21 +59,15 @@ def test_code_blocks_of_the_readme_run_one_after_the_other(node: NodeProcess, tm
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 service with the guide's bucket, which `boto3` finds by the environment; its host."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    settings = {"ENDPOINT_URL": url, "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "DEFAULT_REGION": "us-east-1"}
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    source = boto3.client("s3")
-    source.create_bucket(Bucket="my-training-data")
+def training_data(rgw: Rgw, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The guide's bucket, in a real S3 service that a node finds by its environment."""
+    for name, value in rgw.environ.items():
+        monkeypatch.setenv(name, value)
+    name, source = f"training-{uuid.uuid4().hex[:12]}", rgw.client()
+    source.create_bucket(Bucket=name)
     for number in range(1, 4):
-        source.put_object(Bucket="my-training-data", Key=f"d/{number}.bin", Body=bytes([number]) * number * 100_000)
-    yield host
-    server.stop()
+        source.put_object(Bucket=name, Key=f"d/{number}.bin", Body=bytes([number]) * number * 100_000)
+    return name
 
 
 def run_document(name: str, node: NodeProcess, folder: Path) -> list[str]:
@@ -118,11 +114,40 @@ def test_the_tutorial_for_training(node: NodeProcess, tmp_path: Path):
     assert outputs[2] == "80 samples before, 120 after, in the order of a run without an interruption\n"
 
 
-def test_the_guide_for_a_bucket_in_s3(s3: str, tmp_path: Path):
-    with start_node(tmp_path / "data", download_hosts=[s3]) as own:
-        outputs = run_document("bucket-in-s3.md", own, tmp_path)
-    assert outputs[0] == "3 objects, 600000 bytes\n"
-    assert outputs[2].splitlines()[-2:] == ["training/d/1.bin", "training/d/2.bin"]
+def test_the_guide_for_a_bucket_in_s3(training_data: str, tmp_path: Path):
+    blocks = BLOCK.findall((PROJECT / "docs" / "guide" / "bucket-in-s3.md").read_text())
+    with start_node(tmp_path / "data") as own:
+        outputs = [
+            run_block(language, code.replace("my-training-data", training_data), own, tmp_path)
+            for language, code in blocks
+        ]
+    assert outputs[0].splitlines()[-3:] == [f"{training_data}/d/{number}.bin" for number in (1, 2, 3)]
+    assert outputs[1] == "d/3.bin 300000\nd/1.bin 100000\nd/2.bin 200000\n"
+    listed = [line.split() for line in outputs[2].splitlines() if line.startswith("d/")][-3:]
+    assert [(row[0], row[-1]) for row in listed] == [("d/1.bin", "no"), ("d/2.bin", "no"), ("d/3.bin", "yes")]
+    assert outputs[4].splitlines()[-1] == "checked"
+    assert (tmp_path / "2.bin").read_bytes() == b"\2" * 200_000
+
+
+def test_the_guide_for_other_clusters(node: NodeProcess, nginx: Nginx, tmp_path: Path):
+    far = Wire(node.url)
+    assert far.send("POST", "/v1/buckets/photos", {"action": "create-bck"}).status == 200
+    for number in range(1, 4):
+        far.put("photos", f"img-{number}.jpg", bytes([number]) * number * 1000)
+        nginx.put(f"photos/img-{number}.jpg", bytes([number]) * number * 2000)
+    blocks = BLOCK.findall((PROJECT / "docs" / "guide" / "other-clusters.md").read_text())
+    urls = {"http://10.0.0.9:51080": node.url, "https://data.example.org": nginx.url}
+    with start_node(tmp_path / "data", download_hosts=["127.0.0.1"]) as own:
+        outputs = []
+        for language, code in blocks:
+            for shown, real in urls.items():
+                code = code.replace(shown, real)
+            outputs.append(run_block(language, code, own, tmp_path))
+    reading, writing, both, web = outputs
+    assert reading.splitlines()[-3:] == [f"photos/img-{number}.jpg" for number in (1, 2, 3)]
+    assert '"ais://@far/results" destroyed' in writing
+    assert both == "img-1.txt 5\nimg-1.jpg 1000\n"
+    assert "img-3.jpg" in web and (tmp_path / "one.jpg").read_bytes() == b"\1" * 2000
 
 
 def test_the_guide_for_programs_for_aistore(node: NodeProcess, tmp_path: Path):

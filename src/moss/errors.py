@@ -288,9 +288,16 @@ class BackendUnavailable(Unavailable):
     """The store behind a bucket cannot be reached, is overloaded, or failed, after the retries that are allowed.
 
     The text names backend, bucket and cause, and holds no secret.
+
+    Attributes:
+        is_open: the store may have done what it was asked for: its answer was lost.
     """
 
     code = "backend-unavailable"
+
+    def __init__(self, message: str, *, is_open: bool = False) -> None:
+        self.is_open = is_open
+        super().__init__(message)
 
 
 class OutOfSpace(Unavailable):

@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from moss.testing import NodeProcess
+from moss.testing import NodeProcess, start_node
 
 GROUPS = (
     "get-batch",
@@ -22,6 +23,13 @@ GROUPS = (
 
 EXPLAINED: dict[str, str] = {}
 """Cases in which another behaviour than `cases.py` wants is better, with the reason; docs/compatibility.md has them."""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node without anything in it: some of the lines show all buckets and all jobs."""
+    with start_node(tmp_path_factory.mktemp("recorded") / "data") as own:
+        yield own
 
 
 @pytest.mark.slow

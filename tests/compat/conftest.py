@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from moss.testing import NodeProcess
+from tests.support.rgw import Rgw
 
 WAIT_S = 4
 """A client's limit for a job. Clients look an eighth of it apart, so that a small limit makes a fast test."""
@@ -87,6 +88,58 @@ def bucket(make_bucket: Callable[[], Any]) -> Any:
 @pytest.fixture
 def other(make_bucket: Callable[[], Any]) -> Any:
     return make_bucket()
+
+
+class Cloud:
+    """A bucket of the S3 service, through another client of it: what is really there."""
+
+    def __init__(self, rgw: Rgw) -> None:
+        self._client, self.name = rgw.client(), f"compat-{uuid.uuid4().hex[:12]}"
+        self._client.create_bucket(Bucket=self.name)
+
+    def put(self, name: str, data: bytes, **metadata: str) -> None:
+        self._client.put_object(Bucket=self.name, Key=name, Body=data, Metadata=metadata)
+
+    def read(self, name: str) -> bytes:
+        return self._client.get_object(Bucket=self.name, Key=name)["Body"].read()
+
+    def metadata(self, name: str) -> dict[str, str]:
+        return self._client.head_object(Bucket=self.name, Key=name)["Metadata"]
+
+    def delete(self, name: str) -> None:
+        self._client.delete_object(Bucket=self.name, Key=name)
+
+    def names(self) -> list[str]:
+        return [row["Key"] for row in self._client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+
+
+@pytest.fixture
+def cloud(rgw: Rgw) -> Cloud:
+    return Cloud(rgw)
+
+
+@pytest.fixture
+def cloud_client(library: Library, cloud_node: NodeProcess) -> Any:
+    return library.Client(cloud_node.url)
+
+
+@pytest.fixture
+def remote(cloud_client: Any, cloud: Cloud) -> Any:
+    """The same bucket as `cloud`, through a node that has never heard of it."""
+    return cloud_client.bucket(cloud.name, provider="aws")
+
+
+@pytest.fixture
+def local(cloud_client: Any) -> Iterator[Any]:
+    """A bucket of the node's own, beside `remote`."""
+    made = cloud_client.bucket(f"c{uuid.uuid4().hex[:12]}").create()
+    yield made
+    made.delete(missing_ok=True)
+
+
+def cached(bucket: Any) -> list[str]:
+    """Names of what a node has itself, by its listing."""
+    return [entry.name for entry in bucket.list_all_objects(props="name,cached") if entry.is_cached()]
 
 
 def put(bucket: Any, name: str, data: bytes) -> Any:

@@ -33,10 +33,11 @@ def test_every_spelling_of_a_provider_is_known() -> None:
     assert parse_provider("gs") is parse_provider("gcp") is Provider.GCP
     assert parse_provider("az") is parse_provider("azure") is Provider.AZURE
     assert parse_provider("oc") is parse_provider("oci") is Provider.OCI
-    assert [provider.display_name for provider in Provider] == ["AIS", "AWS", "GCP", "Azure", "OCI"]
+    assert parse_provider("ht") is Provider.HTTP
+    assert [provider.display_name for provider in Provider] == ["AIS", "AWS", "GCP", "Azure", "OCI", "HTTP"]
 
 
-@pytest.mark.parametrize("word", ["foo", "AIS", "s4", "ht", "ais://", "aws "])
+@pytest.mark.parametrize("word", ["foo", "AIS", "s4", "http", "ais://", "aws "])
 def test_other_providers_are_refused(word: str) -> None:
     with pytest.raises(InvalidProvider) as caught:
         parse_provider(word)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from moss.sdk import Client, RetryConfig
-from moss.sdk.bodies import UnrewindableBody
+from moss.sdk.bodies import Body, UnrewindableBody
 from moss.sdk.errors import AISError, ConnectFailed, ConnectionLost, ErrObjNotFound
 from tests.sdk.peer import Peer, Reply, error_reply
 
@@ -76,6 +76,18 @@ def test_bodies_that_cannot_be_read_again_are_not_sent_twice(client: Client, pee
     with pytest.raises(UnrewindableBody):
         client.bucket("b").object("o").put_content(iter([b"x"]))
     assert target.received == []
+
+
+def test_bodies_that_fail_at_their_beginning_are_not_sent_again_as_empty_ones():
+    def broken():
+        raise OSError("the disk is broken")
+        yield b""
+
+    body = Body(broken())
+    with pytest.raises(OSError, match="disk is broken"):
+        next(body.source)
+    with pytest.raises(UnrewindableBody):
+        body.rewind()
 
 
 def test_68_the_token_goes_to_nodes_of_the_cluster_only(peer: Peer, target: Peer, patient):

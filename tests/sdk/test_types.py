@@ -65,7 +65,7 @@ def test_digests():
 def test_providers_are_text_and_know_their_aliases():
     assert Provider.parse("s3") == "aws" and Provider.parse("s3").value == "aws" and f"{Provider.AMAZON}" == "aws"
     assert Provider.parse("gs") is Provider.GOOGLE and not Provider.AIS.is_remote()
-    for word in ("ht", "AIS", "", "nope"):
+    for word in ("http", "AIS", "", "nope"):
         with pytest.raises(InvalidBckProvider):
             Provider.parse(word)
 

@@ -82,7 +82,7 @@ def in_front_of(upstream: str, context: ssl.SSLContext | None = None) -> Iterato
     service, loop, ready = Faulty(upstream), asyncio.new_event_loop(), threading.Event()
 
     async def start() -> web.ServerRunner:
-        runner = web.ServerRunner(web.Server(service.answer))
+        runner = web.ServerRunner(web.Server(service.answer), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         addresses: Any = runner.addresses

@@ -199,7 +199,9 @@ rgw_enable_usage_log = false
 rgw_enable_ops_log = false
 rgw_run_sync_thread = false
 rgw_enable_quota_threads = false
-rgw_enable_gc_threads = false
+rgw_enable_gc_threads = true
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
 rgw_enable_lc_threads = false
 rgw_data = {folder}/run
 """

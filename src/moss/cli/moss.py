@@ -80,6 +80,11 @@ def _run(parsed) -> int:
         given["stall_s_max"] = float(_checked("stall-timeout", parsed.number("stall-timeout", 0), 0, 86_400))
     if parsed.given("download-hosts"):
         given["download_hosts"] = tuple(filter(None, (parsed.text("download-hosts") or "").split(",")))
+    if parsed.given("cache-limit"):
+        given["cache_bytes_max"] = _size("cache-limit", parsed.text("cache-limit") or "")
+    for name in ("store", "endpoint-url"):
+        if parsed.given(name):
+            given[name.replace("-", "_")] = parsed.text(name) or ""
     if parsed.given("promote-root"):
         given["promote_roots"] = _roots(parsed.text("promote-root") or "")
     data = Path(parsed.text("data") or DEFAULT_DATA).expanduser()
@@ -103,6 +108,15 @@ def _roots(text: str) -> tuple[str, ...]:
         if not root.startswith("/"):
             raise UsageError(f"'--promote-root' must be an absolute path, got \"{root}\"")
     return roots
+
+
+def _size(name: str, text: str) -> int:
+    from moss.units import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"'--{name}': {error}") from None
 
 
 def _checked(name: str, value: int, least: int, most: int) -> int:
@@ -146,6 +160,9 @@ SERVE = Command(
             "folders, comma-separated, whose files may be promoted (default /var/lib/ais/promote; '' for none)",
             value="DIR",
         ),
+        Option("store", "object store for the objects of new ais:// buckets: s3://BUCKET[/PREFIX]", value="URL"),
+        Option("endpoint-url", "S3-compatible store instead of Amazon (default: AWS_ENDPOINT_URL)", value="URL"),
+        Option("cache-limit", "most that cached objects may take, as in 500GiB (default: the disk)", value="SIZE"),
         Option("insecure", "listen at other addresses than loopback without authentication"),
     ),
     examples=("moss serve", "moss serve --data /srv/moss --workers 4", "moss serve --host 0.0.0.0 --insecure"),

@@ -81,7 +81,6 @@ class Command(NamedTuple):
     examples: tuple[str, ...] = ()
     complete: Callable[[Any], Iterable[str]] | None = None
 
-
     def check_count(self, positionals: Sequence[str]) -> None:
         """Refuse more positionals than the usage shows: none of them is to be ignored in silence.
 

@@ -34,6 +34,7 @@ __all__ = [
     "parse_object_uname",
     "parse_provider",
     "plain_object_name",
+    "unknown_provider",
     "validate_bucket_name",
     "validate_object_name",
     "validate_prefix",
@@ -54,23 +55,32 @@ class Provider(StrEnum):
     GCP = "gcp"
     AZURE = "azure"
     OCI = "oci"
+    HTTP = "ht"
+    """Web servers. Nodes know it only if they are told which hosts they may ask; to others it is no provider."""
 
     @property
     def scheme(self) -> str:
-        """The word before `://` in printed names: `ais`, `s3`, `gs`, `az`, `oc`."""
+        """The word before `://` in printed names: `ais`, `s3`, `gs`, `az`, `oc`, `ht`."""
         return _SCHEMES[self]
 
     @property
     def display_name(self) -> str:
-        """The word in messages for people: `AIS`, `AWS`, `GCP`, `Azure`, `OCI`."""
-        return "Azure" if self is Provider.AZURE else self.value.upper()
+        """The word in messages for people: `AIS`, `AWS`, `GCP`, `Azure`, `OCI`, `HTTP`."""
+        return "Azure" if self is Provider.AZURE else self.name
+
+    @property
+    def source(self) -> str:
+        """The word in the custom metadata of what came from there. Source: spec/rest-data.md 5.1."""
+        return "web" if self is Provider.HTTP else self.value
 
     @property
     def is_cloud(self) -> bool:
         return self is not Provider.AIS
 
 
-_SCHEMES = {Provider.AIS: "ais", Provider.AWS: "s3", Provider.GCP: "gs", Provider.AZURE: "az", Provider.OCI: "oc"}
+_SCHEMES = {Provider.AIS: "ais", Provider.AWS: "s3", Provider.GCP: "gs", Provider.AZURE: "az", Provider.OCI: "oc"} | {
+    Provider.HTTP: "ht"
+}
 _PROVIDERS = {"": Provider.AIS} | {p.value: p for p in Provider} | {scheme: p for p, scheme in _SCHEMES.items()}
 
 
@@ -85,12 +95,17 @@ def parse_provider(text: str, *, bucket: str = "") -> Provider:
     """
     provider = _PROVIDERS.get(text)
     if provider is None:
-        place = f" for bucket {bucket}" if bucket else ""
-        raise InvalidProvider(
-            f"invalid backend provider {quote(text)}{place}: must be one of "
-            "[ais, aws (s3://), gcp (gs://), azure (az://), oci (oc://)]"
-        )
+        raise unknown_provider(text, bucket)
     return provider
+
+
+def unknown_provider(text: str, bucket: str = "") -> InvalidProvider:
+    """Build the error for a word that is no provider."""
+    place = f" for bucket {bucket}" if bucket else ""
+    return InvalidProvider(
+        f"invalid backend provider {quote(text)}{place}: must be one of "
+        "[ais, aws (s3://), gcp (gs://), azure (az://), oci (oc://)]"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ it binds all sockets, forks the workers, passes signals on and starts a worker a
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -21,10 +22,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from moss.errors import InvalidRequest
+from moss.errors import BackendUnavailable, InvalidRequest
 from moss.naming.bucket import Provider
-from moss.node.backends.base import Backend
+from moss.node.backends.http import HttpBackend
+from moss.node.backends.opening import OpenedBackends, open_backends
 from moss.node.clock import SystemClock
+from moss.node.cluster.attached import AttachedClusters
 from moss.node.config import ConfigStore
 from moss.node.getbatch.cold import ColdEntries
 from moss.node.getbatch.plan import Batch
@@ -33,7 +36,9 @@ from moss.node.jobs.downloads import Downloads
 from moss.node.jobs.egress import EgressPolicy
 from moss.node.jobs.registry import JobRegistry
 from moss.node.metrics import Metrics
-from moss.node.remote import RemoteObjects, Remotes
+from moss.node.remote import RemoteObjects, Remotes, WriteThrough
+from moss.node.remote.eviction import CacheKeeper, Limits
+from moss.node.remote.store import BucketStore, parse_store
 from moss.node.server.app import FaceServer
 from moss.node.server.gateway import express as gateway_express
 from moss.node.server.http import Face, Request
@@ -73,9 +78,13 @@ class ServeOptions:
         direct: the gateway answers itself instead of redirecting.
         insecure: bind to other addresses than loopback although there is no authentication.
         stall_s_max: a client that reads nothing for so many seconds is cut off.
-        download_hosts: names, `*.domains`, addresses and networks that download jobs may fetch from; none by default.
+        download_hosts: names, `*.domains`, addresses and networks that downloads, buckets of web servers (`ht://`),
+            remote clusters and buckets with an endpoint of their own may be at; none by default.
         sync: acknowledged means on stable storage; False only for throw-away data.
         promote_roots: absolute folders; files below them may become objects by promotion. None of them: turned off.
+        store: `s3://bucket/prefix` in which new `ais://` buckets keep their objects; "" for this node's own disk.
+        endpoint_url: of an S3-compatible store; "" for what the environment says.
+        cache_bytes_max: of all cached objects together; 0 leaves it to the watermarks of the disk.
     """
 
     data: Path
@@ -89,6 +98,9 @@ class ServeOptions:
     download_hosts: tuple[str, ...] = ()
     sync: bool = True
     promote_roots: tuple[str, ...] = PROMOTE_ROOTS
+    store: str = ""
+    endpoint_url: str = ""
+    cache_bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +134,14 @@ class Node:
         self.jobs.links.serve("metrics.series", lambda _: self.metrics.gateway_series())
         self.jobs.links.serve("log.lines", lambda _: RING.lines())
         self.jobs.links.serve("metrics.reset", lambda errors_only: self.metrics.reset(errors_only=errors_only))
-        self.remotes = Remotes(open_backends())
+        backends = open_backends(endpoint_url=options.endpoint_url)
+        loop = asyncio.get_running_loop()
+        if self.egress:
+            backends[Provider.HTTP] = HttpBackend(self.egress)
+        self.clusters = AttachedClusters(self.config, self.egress, is_open=bool(self.egress))
+        self.remotes = Remotes(backends, OpenedBackends(loop, backends, self.egress.check_url), self.clusters)
         self.remote_objects = RemoteObjects(self.engine)
+        self.writes = WriteThrough(self.engine, self.remotes, self.remote_objects, loop)
         self.batches = BatchService(
             engine=self.engine,
             shards=self.shards,
@@ -136,15 +154,36 @@ class Node:
             spool_folder=data / "run",
             cold_entries=self._cold_entries,
         )
+        self.bucket_store = self._make_bucket_store()
+        self.cache = CacheKeeper(
+            self.engine, self.remotes, self.remote_objects.shards, self._limits, self._count_evicted
+        )
+        if worker == 0:
+            self.engine.add_chore(lambda _: self.cache.run())
         self.marks = ObjectMarks(data / "run" / "objects.lock")
         for kind in (multipart, append):
             self.engine.add_chore(partial(kind.unfinished(self).expire, UNFINISHED_S_MAX))
         self.map_version = 1
         self.is_ready = False
 
-    def _cold_entries(self, batch: Batch) -> ColdEntries | None:
-        if not self.remotes:
+    def _make_bucket_store(self) -> BucketStore | None:
+        if not self.options.store:
             return None
+        address = parse_store(self.options.store)
+        backend = self.remotes.backend(address.bucket)
+        if backend is None:
+            word = address.bucket.provider.display_name
+            raise InvalidRequest(f"--store {self.options.store}: no {word} credentials in the environment")
+        return BucketStore(address, backend)
+
+    def _limits(self) -> Limits:
+        config = self.config.cluster_config()
+        return Limits(self.options.cache_bytes_max, config["space"]["highwm"], config["space"]["lowwm"])
+
+    def _count_evicted(self, objects: int, size: int) -> None:
+        self.metrics.add_many({"lru.evict.n": objects, "lru.evict.size": size})
+
+    def _cold_entries(self, batch: Batch) -> ColdEntries | None:
         records = [self.engine.get_bucket(bucket) for bucket in batch.buckets]
         places = {number: place for number, record in enumerate(records) if (place := self.remotes.place(record))}
         if not places:
@@ -157,20 +196,13 @@ class Node:
         return self.options.direct or request.headers.get(headers.MOSS_DIRECT) == "1"
 
     def close(self) -> None:
+        self.writes.close()
         self.jobs.close()
         self.batches.close()
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.engine.close()
         self.metrics.close()
         self.config.close()
-
-
-def open_backends() -> dict[Provider, Backend]:
-    """Open the stores that the environment has credentials for."""
-    from moss.node.backends.s3 import S3Backend
-
-    s3 = S3Backend.from_environment()
-    return {Provider.AWS: s3} if s3 is not None else {}
 
 
 def load_identity(data: Path) -> NodeIdentity:
@@ -290,6 +322,7 @@ async def _run_worker(options: ServeOptions, ports: _Ports, worker: int, ready: 
         )
     ]
     try:
+        await _restore_buckets(node)
         for face, sock in zip(faces, (ports.gateways[worker], ports.targets[worker]), strict=True):
             await face.start([sock])
         node.is_ready = True
@@ -300,7 +333,22 @@ async def _run_worker(options: ServeOptions, ports: _Ports, worker: int, ready: 
     finally:
         for face in faces:
             await face.stop()
-        node.close()
+        # Threads that end now may wait for the event loop, which has to go on for that.
+        await asyncio.to_thread(node.close)
+        await node.remotes.close()
+
+
+async def _restore_buckets(node: Node) -> None:
+    """Make the buckets that the node's store knows. A store that is down must not keep from serving what is here."""
+    if node.bucket_store is None:
+        return
+    try:
+        made = await node.bucket_store.restore(node.engine)
+    except BackendUnavailable as error:
+        log.warning("the buckets of %s are not looked up: %s", node.bucket_store.address, error.message)
+        return
+    if made:
+        log.info("found %d buckets in %s", len(made), node.bucket_store.address)
 
 
 async def _drain(faces: list[FaceServer]) -> None:
@@ -316,6 +364,10 @@ def _run(options: ServeOptions, ports: _Ports, worker: int, ready: Callable[[Nod
     # The event loop and the threads that assemble batches share the interpreter's lock: switch often, so that a
     # small request does not wait for a large one.
     sys.setswitchinterval(0.001)
+    # What was made so far stays; of what requests make, hardly anything is in cycles. With the usual thresholds the
+    # collector takes an eighth of the time of a cold batch, whose many tasks it looks through again and again.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
     main = _run_worker(options, ports, worker, ready)
     try:
         import uvloop

@@ -34,13 +34,13 @@ class Body:
             self.source = self._watch(source)
 
     def _watch(self, pieces: Any) -> Any:
-        for piece in pieces:
-            self._was_started = True
-            yield piece
+        # From here on: pieces that fail before the first one is made must not be taken for an empty body the next time.
+        self._was_started = True
+        yield from pieces
 
     async def _watch_async(self, pieces: Any) -> Any:
+        self._was_started = True
         async for piece in pieces:
-            self._was_started = True
             yield piece
 
     def rewind(self) -> None:

@@ -15,6 +15,7 @@ class Provider(StrEnum):
     AZURE = "azure"
     GOOGLE = "gcp"
     OCI = "oci"
+    HTTP = "ht"
 
     def is_remote(self) -> bool:
         """True for every provider but the cluster itself."""
@@ -25,7 +26,7 @@ class Provider(StrEnum):
         """Turn a provider word or an alias (`s3`, `gs`, `az`, `oc`) into a provider.
 
         Raises:
-            InvalidBckProvider: unknown word; `ht`, which older documents name, is one.
+            InvalidBckProvider: unknown word.
         """
         if isinstance(provider, cls):
             return provider

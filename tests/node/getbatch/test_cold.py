@@ -4,6 +4,7 @@ import io
 import json
 import random
 import tarfile
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -280,3 +281,26 @@ def test_a_full_cache_is_passed_by(tmp_path: Path, rgw: Rgw, cloud: Cloud, monke
             assert contents(get_batch(Wire(node.url), cloud, entries)) == expected
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+@pytest.mark.slow
+def test_what_is_evicted_while_a_batch_is_assembled_is_not_missing(wire: Wire, cloud: Cloud):
+    objects = {f"o{i:03d}": random.Random(i).randbytes(2000 + i) for i in range(200)}
+    cloud.put(**objects)
+    done = threading.Event()
+
+    def evict_all() -> None:
+        while not done.is_set():
+            for name in objects:
+                evict(Wire(wire.url), cloud, name)
+
+    evictors = [threading.Thread(target=evict_all) for _ in range(3)]
+    for evictor in evictors:
+        evictor.start()
+    try:
+        for _ in range(5):
+            assert contents(get_batch(wire, cloud, list(objects))) == list(objects.values())
+    finally:
+        done.set()
+        for evictor in evictors:
+            evictor.join()

@@ -300,7 +300,7 @@ def test_a_plain_request_is_read_whole():
         head("GET /v1/objects/b/%6f HTTP/1.1"),
         head("GET /v1/objects/b/\xe4 HTTP/1.1"),
         head("GET /v1/objects/.sys-inventory/o HTTP/1.1"),
-        head("GET /v1/objects/b/o?provider=aws HTTP/1.1"),
+        head("GET /v1/objects/b/o?provider=none HTTP/1.1"),
         head("GET /v1/objects/b/o?namespace=@other HTTP/1.1"),
         head("GET /v1/objects/b/o?etl_name=e HTTP/1.1"),
         head("GET /v1/objects/b/o?xutm=1 HTTP/1.1"),

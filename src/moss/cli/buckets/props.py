@@ -22,7 +22,7 @@ __all__ = ["Value", "compact", "flatten", "parse_changes", "shown", "unflatten"]
 Value = str | int | bool
 READ_ONLY = frozenset({"provider", "Renamed", "bid", "created"})
 BACKEND = "backend_bck"
-_EXTRA = ("extra.aws.", "extra.gcp.", "extra.oci.", "extra.custom")
+_EXTRA = ("extra.aws.", "extra.gcp.", "extra.oci.", "extra.http.", "extra.custom")
 _EXTRA_NUMBERS = frozenset({"extra.aws.max_pagesize", "extra.aws.multipart_size"})
 
 

@@ -137,7 +137,31 @@ class Backend(Protocol):
         """Store an object. When this returns the store has acknowledged it.
 
         Args:
+            custom: user metadata; keys in lower case, as names of HTTP headers. Values that are not plain lie in the
+                store as RFC 2047 writes them.
             size: of the body, -1 unknown; a body of another size is refused, and nothing is stored.
+
+        Returns:
+            The object; its time and its entity tag only where the store tells them.
+
+        Raises:
+            InvalidBody: of another size.
+            InvalidName: the store has no such names.
+        """
+
+    async def set_custom(
+        self, bucket: str, name: str, about: RemoteObject, custom: Mapping[str, str]
+    ) -> RemoteObject | None:
+        """Let an object have other user metadata; its content stays.
+
+        Args:
+            about: the version that is meant.
+
+        Returns:
+            The object as it is now; None if the store can do that only by getting the object again.
+
+        Raises:
+            ObjectChanged: it has another version.
         """
 
     async def delete(self, bucket: str, name: str) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import string
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS settings (scope TEXT, key TEXT, value TEXT NOT NULL, 
 # SQLite's change counter costs a system call or two: without a sign of a change it is compared once in so long.
 _COMPARE_S = 1.0
 _STORED, _TRANSIENT = "stored", "transient"
+# The fact that tells which other clusters are attached.
+_CLUSTERS = "remote_clusters"
 _BUSY_S_MAX = 10.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
@@ -155,8 +157,9 @@ class ConfigStore:
         """Return the whole document of spec/rest-control.md 7.1, nested; `node` adds that node's own changes."""
         state = self._now()
         flat = state.effective | state.scopes.get(f"node:{node}", {}) if node else state.effective
+        attached = {alias: [row["url"]] for alias, row in state.remote_clusters.items()}
         return (
-            {"backend": {}}
+            {"backend": {"ais": attached} if attached else {}}
             | nest(flat)
             | {
                 "uuid": state.facts["uuid"],
@@ -166,7 +169,25 @@ class ConfigStore:
             }
         )
 
+    @property
+    def remote_clusters(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the other clusters that are attached: by alias, what is known of each (`uuid`, `url`)."""
+        return self._now().remote_clusters
+
     # -- writing --------------------------------------------------------------------------------
+
+    def change_remote_clusters(self, change: Callable[[dict[str, Mapping[str, str]]], None]) -> None:
+        """Attach or detach clusters.
+
+        Args:
+            change: is called with what is attached, and changes it; what it raises changes nothing.
+        """
+        with self._write() as (db, state):
+            clusters = dict(state.remote_clusters)
+            change(clusters)
+            text = msgspec.json.encode(clusters).decode()
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_CLUSTERS, text))
+            self._count_version(db, int(state.facts["version"]) + 1)
 
     def set_many(self, pairs: Sequence[tuple[str, str]], transient: bool = False, *, node: str = "") -> None:
         """Apply query-style changes, all or none; of a key given twice the first counts.
@@ -320,6 +341,10 @@ class _State:
         db.execute("RELEASE load")
         defaults = {key: setting.default for key, setting in SETTINGS.items()}
         return cls(facts, scopes, defaults | scopes.get(_STORED, {}) | scopes.get(_TRANSIENT, {}))
+
+    @functools.cached_property
+    def remote_clusters(self) -> dict[str, Mapping[str, str]]:
+        return msgspec.json.decode(self.facts.get(_CLUSTERS, "{}"))
 
     @functools.cached_property
     def get_batch(self) -> GetBatchConfig:

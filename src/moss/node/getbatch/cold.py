@@ -24,7 +24,7 @@ from moss.errors import (
 from moss.node.getbatch.payloads import Payload, StreamedPayload
 from moss.node.getbatch.plan import Batch
 from moss.node.remote import Place, RemoteObjects, Uncached
-from moss.node.remote.objects import SMALL_BYTES_MAX
+from moss.node.remote.objects import IN_FLIGHT_MAX, SMALL_BYTES_MAX
 from moss.node.storage.engine import Engine
 from moss.node.storage.layout import Extent
 from moss.node.storage.member_table import MemberColumns, MemberTable, member_key
@@ -33,6 +33,8 @@ from moss.node.storage.member_table import MemberColumns, MemberTable, member_ke
 GAP_BYTES_MAX = 2 << 10
 # … of so many bytes at most.
 REQUEST_BYTES_MAX = 4 << 20
+# Objects that one batch asks for at one time: those under way at stores, and as many that are on their way to the disk.
+OBJECTS_AT_ONCE = 2 * IN_FLIGHT_MAX
 # So much of a window is read ahead past the cache; the rest comes when it is its turn.
 AHEAD_BYTES_MAX = 32 << 20
 
@@ -74,6 +76,8 @@ class ColdEntries:
         self._batch, self._places, self._loop = batch, places, loop
         self._validates = any(place.validates for place in places.values())
         self._windows: dict[int, Future[Found]] = {}
+        # Windows are begun in their order; few tasks at one time, since each costs the garbage collector time.
+        self._turn, self._slots = asyncio.Lock(), asyncio.Semaphore(OBJECTS_AT_ONCE)
         self._is_closed = False
 
     # -- for the thread that assembles --
@@ -115,6 +119,17 @@ class ColdEntries:
         except (CancelledError, KeyError):
             raise Aborted("the batch was given up") from None
 
+    def fetch(self, rows: Sequence[int], *, is_kept: bool) -> Found:
+        """Fetch entries now, whatever was announced.
+
+        Args:
+            is_kept: objects go into the cache; otherwise they are read past it.
+
+        Returns:
+            As `settle`; with `is_kept` false, something for each entry.
+        """
+        return asyncio.run_coroutine_threadsafe(self._fetch(rows, is_kept=is_kept), self._loop).result()
+
     def close(self) -> None:
         """Fetch nothing more for this batch; what others wait for too goes on."""
         self._is_closed = True
@@ -123,16 +138,29 @@ class ColdEntries:
 
     # -- on the event loop --
 
-    async def _fetch(self, rows: Sequence[int]) -> Found:
+    async def _fetch(self, rows: Sequence[int], *, is_kept: bool = True) -> Found:
         wanted: dict[tuple[int, str], list[int]] = {}
         for row in rows:
             wanted.setdefault((self._batch.bucket_number(row), self._batch.names[row]), []).append(row)
         found: Found = {}
         ahead = _Ahead()
-        async with asyncio.TaskGroup() as group:
+        get = self._object if is_kept else self._past_the_cache
+        async with asyncio.TaskGroup() as group, self._turn:
             for (number, name), same in wanted.items():
-                group.create_task(self._object(self._places[number], name, same, found, ahead))
+                await self._slots.acquire()
+                task = group.create_task(get(self._places[number], name, same, found, ahead))
+                task.add_done_callback(lambda _: self._slots.release())
         return found
+
+    async def _past_the_cache(self, place: Place, name: str, rows: list[int], found: Found, ahead: "_Ahead") -> None:
+        """Have all entries of an object that does not stay in the cache long enough to be read."""
+        try:
+            if all(map(self._is_part, rows)) and await self._parts(place, name, rows, found, ahead):
+                return
+            answer = Uncached(await self._remote.head(place, name))
+            found.update({row: self._passed_through(place, row, answer) for row in rows})
+        except MossError as error:
+            found.update(dict.fromkeys(rows, error))
 
     async def _object(self, place: Place, name: str, rows: list[int], found: Found, ahead: "_Ahead") -> None:
         """Have all entries of one object; what is not in the cache then is in `found`."""

@@ -1,6 +1,7 @@
 """Which hosts a node may fetch from: the allow list, and the addresses that even allowed names must not lead to. Pure.
 
-A download makes the node ask for what its client names. Without a list of hosts it asks nobody; with one, a name on the
+A download, a bucket of a web server (`ht://`), a remote cluster or a bucket's own endpoint makes the node ask whom its
+clients name. Without a list of hosts it asks nobody; with one, a name on the
 list that leads to a loopback, private, link-local or otherwise special address is refused all the same, unless the
 list holds that address or network, or the cluster's feature flag `Dload-Allow-Private-Egress` is set.
 
@@ -18,6 +19,7 @@ from moss.units import quote
 
 __all__ = ["PRIVATE_EGRESS_BIT", "EgressDenied", "EgressPolicy"]
 
+_ALLOWED = "that this node may fetch from (moss serve --download-hosts)"
 # Bit of the configuration key `features`: `Dload-Allow-Private-Egress`.
 PRIVATE_EGRESS_BIT = 26
 
@@ -46,6 +48,9 @@ class EgressPolicy:
 
     names: tuple[str, ...] = ()
     networks: tuple[_Network, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.networks)
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> "EgressPolicy":
@@ -80,10 +85,10 @@ class EgressPolicy:
             address = ipaddress.ip_address(host)
         except ValueError:
             if not any(_covers(name, host) for name in self.names):
-                raise EgressDenied(f"host {quote(host)} is not among those that downloads are allowed from") from None
+                raise EgressDenied(f"host {quote(host)} is not among those {_ALLOWED}") from None
         else:
             if not self._names_address(address) and "*" not in self.names:
-                raise EgressDenied(f"address {host} is not among those that downloads are allowed from")
+                raise EgressDenied(f"address {host} is not among those {_ALLOWED}")
             self.check_address(host, allows_private=allows_private)
 
     def check_address(self, text: str, *, allows_private: bool = False) -> None:
@@ -95,7 +100,7 @@ class EgressPolicy:
         address = ipaddress.ip_address(text.partition("%")[0])
         if allows_private or self._names_address(address) or _is_public(address):
             return
-        raise EgressDenied(f"private or loopback address {text} is not allowed as a source of downloads")
+        raise EgressDenied(f"private or loopback address {text} is not among those {_ALLOWED}")
 
     def _names_address(self, address: _Address) -> bool:
         mapped = getattr(address, "ipv4_mapped", None) or address
@@ -113,10 +118,10 @@ def host_of(url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidRequest(f"invalid link {quote(url)}: {error}") from None
-    if parts.scheme.lower() not in ("http", "https") or not host:
-        raise InvalidRequest(f"invalid link {quote(url)}: expecting an absolute http or https URL")
     if parts.username is not None or parts.password is not None:
         raise InvalidRequest("invalid link: user and password in a URL are not supported, use headers")
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise InvalidRequest(f"invalid link {quote(url)}: expecting an absolute http or https URL")
     return host.rstrip(".")
 
 

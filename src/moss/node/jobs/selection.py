@@ -33,6 +33,21 @@ class Selection:
         """Names given one by one: one that is missing is an error."""
         return self.names is not None
 
+    @property
+    def is_open(self) -> bool:
+        """Which names are meant is to be found out in the bucket."""
+        return self.names is None and self.template.count is None
+
+    def expand(self) -> Iterator[list[str]]:
+        """Yield the names of a selection that is not open, in windows; they need not exist."""
+        names = iter(self.names) if self.names is not None else self.template.expand()
+        while window := list(itertools.islice(names, WINDOW)):
+            yield window
+
+    def matches(self, name: str) -> bool:
+        """Tell whether an open selection means a name that begins with the template's prefix."""
+        return not self.template.ranges or _pattern(self.template).fullmatch(name) is not None
+
     def iterate(self, engine: Any, bucket: Bucket, *, is_recursive: bool = True) -> Iterator[str]:
         """Yield the names; those of a prefix as they are found in the bucket."""
         for names in self.windows(engine, bucket, is_recursive=is_recursive):
@@ -47,12 +62,10 @@ class Selection:
         Raises:
             BucketNotFound: the bucket is gone.
         """
-        if self.names is None and self.template.count is None:
+        if self.is_open:
             yield from self._existing(engine, bucket, is_recursive)
-            return
-        names = iter(self.names) if self.names is not None else self.template.expand()
-        while window := list(itertools.islice(names, WINDOW)):
-            yield window
+        else:
+            yield from self.expand()
 
     def _existing(self, engine: Any, bucket: Bucket, is_recursive: bool) -> Iterator[list[str]]:
         prefix = self.template.prefix

@@ -17,8 +17,10 @@ from moss.node.storage.member_table import Layout, MemberTable
 from moss.node.storage.objects import ObjectRecord
 from moss.node.storage.shards import TABLE_KIND
 
-__all__ = ["RemoteShard", "RemoteShards"]
+__all__ = ["LISTED_EXTENSIONS", "RemoteShard", "RemoteShards"]
 
+# Shards whose members may lie in them as they are.
+LISTED_EXTENSIONS = (".tar", ".zip")
 _BUCKET = Bucket(REMOTE_SHARDS_BUCKET)
 _FORMAT = 1
 # Format, size of the shard, length of its entity tag; tag and table follow.

@@ -16,7 +16,7 @@ from aiohttp.web_request import BaseRequest
 from moss.errors import InvalidRequest, MossError, TooLarge
 from moss.node.server import errors
 from moss.node.server.express import ExpressConnection, ExpressWay, Wakeups, address_of
-from moss.node.server.gateway import remotes
+from moss.node.server.gateway import clusters
 from moss.node.server.http import Face, Request, Response
 from moss.node.server.routes import RouteTable
 from moss.node.server.writer import Writer
@@ -34,6 +34,8 @@ SLOW_BODY_GRACE_S = 30.0
 SLOW_BODY_BYTES_PER_S_MIN = 1024
 READ_BUFFER_BYTES = 1 << 20
 _ERROR_HEADERS = {headers.CONTENT_TYPE: headers.JSON, headers.CONTENT_TYPE_OPTIONS: headers.NOSNIFF}
+# Says that a bucket is a web server's, which nodes without leave to ask any do not know.
+_WEB = "provider=ht"
 # What is still under way after the drain gets so long when the server stops.
 _SHUTDOWN_S = 0.5
 
@@ -268,8 +270,9 @@ class FaceServer:
             handler = self._routes.find(request)
             if isinstance(handler, Response):
                 return handler
-            if "provider=" in request.query_string and self.node.remotes:
-                await remotes.admit(self.node, request)
+            query = request.query_string
+            if query and _may_be_elsewhere(query) and (_WEB in query or self.node.remotes):
+                await clusters.admit(self.node, request)
             return await handler(self.node, request)
         except MossError as error:
             return self._failed(request, error)
@@ -286,3 +289,8 @@ class FaceServer:
             request.writer.abort()
             return None
         return errors.error_response(error, request, self._node_name)
+
+
+def _may_be_elsewhere(query: str) -> bool:
+    """Tell whether a query may name a bucket that is kept elsewhere."""
+    return "provider=" in query or "namespace=" in query or "_to=" in query

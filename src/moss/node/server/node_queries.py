@@ -44,7 +44,7 @@ async def answer(node: Any, request: Request, face: Face) -> Response:
         builders |= {
             "mountpaths": node_info.mountpaths,
             "disk": lambda: node_info.capacity(node, face),
-            "remote": lambda: {"a": [], "ver": 0},
+            "remote": lambda: {"a": [row.document for row in node.clusters.all()], "ver": node.clusters.version},
         }
     builder = builders.get(what)
     if builder is None:

@@ -21,7 +21,7 @@ _QUERY: dict[str, tuple[str, ...]] = {
     "objects": (
         *("provider", "namespace", "archpath", "archmime", "archregx", "archmode", "append_type", "append_handle"),
         *("etl_name", "object_to", "presence", "props", "set-new-custom", "uploadId", "partNumber", "skip_vc"),
-        *("latest-ver", "silent", "pid", "utm"),
+        *("latest-ver", "synchronize", "silent", "original_url", "pid", "utm"),
     ),
     "ml": ("provider", "namespace", "coloc", "pid", "utm"),
     "cluster": ("what", "transient", "frc", "can", "get_batch.max_wait"),

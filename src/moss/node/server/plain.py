@@ -123,7 +123,7 @@ def _place(bucket_name: bytes, query: bytes) -> tuple[Bucket, bool] | None:
         bucket = Bucket(name, provider, parse_namespace(parameters.get("namespace")))
     except (MossError, UnicodeDecodeError):
         return None
-    if bucket.is_remote or bucket.is_system or not set(parameters) <= _PARAMETERS:
+    if bucket.namespace.is_remote or bucket.is_system or not set(parameters) <= _PARAMETERS:
         return None
     return bucket, parameters.is_redirected
 

@@ -60,6 +60,9 @@ class Engine(BucketCalls, WindowCalls):
 
     Attributes:
         warm: reads what is in memory; for the event loop's thread.
+        note_use: notes at the segments' files which were read since it was called last, by this process.
+        worker: number of this process among those that have the directory open.
+        remote_folder: where it is noted what is under way at the stores behind buckets.
     """
 
     def __init__(self, parts: Parts, lock: WorkerLock, active: ActiveSegment | None) -> None:
@@ -67,6 +70,8 @@ class Engine(BucketCalls, WindowCalls):
         self._index, self._buckets, self._segments = parts.index, parts.buckets, parts.segments
         self._env = parts.index.env
         self.warm = WarmReader(parts)
+        self.note_use = parts.segments.note_use
+        self.worker, self.remote_folder = parts.options.worker, parts.paths.root / "remote"
         self._reserve = Reserve(parts.paths.reserve, parts.options.reserve_bytes)
         self._committer = Committer(parts, active, self._reserve, self._on_pressure)
         self._is_closed = False
@@ -115,6 +120,7 @@ class Engine(BucketCalls, WindowCalls):
         self._maintenance.wake(under_pressure=True)
 
     def _maintain(self, under_pressure: bool) -> None:
+        self._segments.note_use()
         self._segments.forget_deleted()
         self._env.reader_check()
         self._purge_dropped()
@@ -237,8 +243,13 @@ class Engine(BucketCalls, WindowCalls):
             upload.abort()
             raise
 
-    def begin_upload(self, bucket: Bucket, name: str, *, attributes: ObjectAttributes | None = None) -> Upload:
+    def begin_upload(
+        self, bucket: Bucket, name: str, *, attributes: ObjectAttributes | None = None, is_staged: bool = False
+    ) -> Upload:
         """Begin an object whose size need not be known.
+
+        Args:
+            is_staged: its attributes are known at its end only.
 
         Raises:
             BucketNotFound: there is no such bucket.
@@ -246,7 +257,7 @@ class Engine(BucketCalls, WindowCalls):
         """
         encode_name(name)
         self.get_bucket(bucket)
-        return Upload(self._parts, self._committer.submit, bucket, name, attributes or _NO_ATTRIBUTES)
+        return Upload(self._parts, self._committer.submit, bucket, name, attributes or _NO_ATTRIBUTES, is_staged)
 
     def concat(
         self,

@@ -77,6 +77,8 @@ class Operation(ABC):
     def __init__(self, record_bytes_max: int) -> None:
         self.record_bytes_max = record_bytes_max
         self.future: Future[Any] = Future()
+        # What is queued is done, though nobody may wait for it any more: it cannot be cancelled.
+        self.future.set_running_or_notify_cancel()
 
     @abstractmethod
     def stage(self, parts: Parts, change: Change, appender: Appender) -> Any:

@@ -1,8 +1,10 @@
 """Segment files: mapped for reading, appended to by one writer. Format: docs/formats/segment.md."""
 
+import contextlib
 import mmap
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,6 +57,7 @@ class Segments:
     def __init__(self, paths: StorePaths, *, open_max: int = _OPEN_SEGMENTS_MAX) -> None:
         self._paths, self._open_max = paths, open_max
         self._open: OrderedDict[int, Segment] = OrderedDict()
+        self._used: set[int] = set()
         self._lock = threading.Lock()
 
     def get(self, number: int) -> Segment:
@@ -65,6 +68,7 @@ class Segments:
         """
         with self._lock:
             segment = self._open.get(number)
+            self._used.add(number)
             if segment is not None:
                 self._open.move_to_end(number)
                 return segment
@@ -73,6 +77,16 @@ class Segments:
             while len(self._open) >= self._open_max:
                 self._open.popitem(last=False)
             return self._open.setdefault(number, segment)
+
+    def note_use(self) -> None:
+        """Set the access times of the files that were asked for since the last call; the system does not, for maps."""
+        with self._lock:
+            used, self._used = self._used, set()
+        now_ns = time.time_ns()
+        for number in used:
+            path = self._paths.segment(number)
+            with contextlib.suppress(OSError):
+                os.utime(path, ns=(now_ns, path.stat().st_mtime_ns))
 
     def forget(self, number: int) -> None:
         """Close a segment as soon as its last reader lets go of it."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from moss.node.storage.objects import (
     ObjectAttributes,
     ObjectRecord,
     check_announced,
+    client_checksum,
     make_hasher,
     object_record,
 )
@@ -41,6 +43,8 @@ from moss.node.storage.segments import sync_directory, write_all
 __all__ = ["CommitUpload", "Upload", "payload_offset"]
 
 _WRITE_BYTES = 1 << 20
+# Room for attributes that are not known yet: all custom metadata that an object can have, escaped.
+_STAGED_ROOM = 64 << 10
 _numbers = count(1)
 
 
@@ -75,9 +79,20 @@ class Upload:
     """A streamed object. Memory is bounded by 1 MiB, or by `small_object_bytes_max` until that is exceeded.
 
     Used by one thread at a time. Small bodies never touch the disk before they are committed.
+
+    Args:
+        is_staged: what was written is read again before `commit`, which is given other attributes than these.
     """
 
-    def __init__(self, parts: Parts, submit: Any, bucket: Bucket, name: str, attributes: ObjectAttributes) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        submit: Any,
+        bucket: Bucket,
+        name: str,
+        attributes: ObjectAttributes,
+        is_staged: bool = False,
+    ) -> None:
         self._parts, self._submit = parts, submit
         self._bucket, self._name, self._attributes = bucket, name, attributes
         self._client_hasher = make_hasher(attributes.checksum_type)
@@ -88,7 +103,7 @@ class Upload:
         self._path: Path | None = None
         self._fd = -1
         self._is_done = False
-        self._payload_offset = payload_offset(bucket, name, attributes)
+        self._payload_offset = payload_offset(bucket, name, attributes) + (_STAGED_ROOM if is_staged else 0)
 
     @property
     def size(self) -> int:
@@ -135,8 +150,38 @@ class Upload:
         self._path = self._parts.paths.incoming / name
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
-    def commit(self) -> "Future[ObjectRecord]":
+    @property
+    def attributes(self) -> ObjectAttributes:
+        return self._attributes
+
+    def checksum(self) -> str:
+        """Return the checksum of all that was written; nothing more may be. May block on the disk.
+
+        Raises:
+            ChecksumMismatch: it is not what the attributes announced.
+            OutOfSpace: the disk is full.
+        """
+        if self._size <= self._parts.options.small_object_bytes_max:
+            return client_checksum(self._bucket.cname_of(self._name), self._attributes, self._pending)
+        if self._pending:
+            self._flush()
+        found = self._client_hasher.hexdigest()
+        check_announced(self._bucket.cname_of(self._name), self._attributes, found)
+        return found
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all that was written, once `checksum` was asked for. May block on the disk."""
+        if self._path is None:
+            yield from self._pending
+            return
+        for at in range(0, self._size, _WRITE_BYTES):
+            yield os.pread(self._fd, min(_WRITE_BYTES, self._size - at), self._payload_offset + at)
+
+    def commit(self, attributes: ObjectAttributes | None = None) -> "Future[ObjectRecord]":
         """Make the object visible, in place of an older one. Nothing can be written afterwards.
+
+        Args:
+            attributes: in place of those that a staged object was begun with; the same type of checksum.
 
         Raises:
             ChecksumMismatch: the bytes are not what the attributes announced; nothing is stored.
@@ -144,12 +189,14 @@ class Upload:
         """
         if self._is_done:
             raise StoreClosed("the upload has ended")
+        self._attributes = attributes or self._attributes
         if self._size <= self._parts.options.small_object_bytes_max:
             self._is_done = True
             operation: Operation = Put(self._bucket, self._name, self._pending, self._attributes)
             self._submit(operation)
             return operation.future
-        self._flush()
+        if self._pending:
+            self._flush()
         self._is_done = True
         checksum = self._client_hasher.hexdigest()
         try:

@@ -137,6 +137,7 @@ class WindowCalls(ABC):
         many = Many(operations)
         self._committer.submit(many)
         merged: Future[list[ObjectRecord | MossError]] = Future()
+        merged.set_running_or_notify_cancel()  # it is done in any case
         many.future.add_done_callback(lambda done: _merge(merged, results, operations, done))
         return merged
 

@@ -85,9 +85,16 @@ class ObjectAttributes(Mapping[str, str]):
 
     @property
     def custom_metadata(self) -> dict[str, str]:
-        """Pairs `key=value`, split at the first `=`."""
-        pairs = (part.strip().split("=", 1) for part in self._headers.get("ais-custom-md", "").split(","))
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+        """Pairs `key=value`, split at the first `=`. The header joins them with commas, which values may hold too."""
+        pairs: dict[str, str] = {}
+        last = ""
+        for part in self._headers.get("ais-custom-md", "").split(","):
+            key, mark, value = part.strip().partition("=")
+            if mark:
+                last, pairs[key] = key, value
+            elif last:
+                pairs[last] += f",{part}"
+        return pairs
 
     @property
     def present(self) -> bool:

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from moss.sdk.errors import ConnectFailed, ConnectTimedOut, ReadTimedOut, TransportError, compatible
@@ -105,10 +106,14 @@ class Response:
 
 
 class Transport:
-    """Connections of one client, one pool for each event loop that uses it."""
+    """Connections of one client, one pool for each event loop that uses it.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    Args:
+        resolver: looks host names up; None leaves it to the library. With one of one's own, no proxies are used.
+    """
+
+    def __init__(self, settings: Settings, resolver: AbstractResolver | None = None) -> None:
+        self.settings, self._resolver = settings, resolver
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -149,7 +154,7 @@ class Transport:
 
                 ssl = build_context(settings)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=ssl),
+                connector=aiohttp.TCPConnector(limit=0, ssl=ssl, resolver=self._resolver),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=settings.connect_timeout_s, sock_read=settings.read_timeout_s
                 ),
@@ -157,7 +162,7 @@ class Transport:
                 read_bufsize=_READ_BUFFER_BYTES,
                 max_line_size=64 * 1024,
                 max_field_size=64 * 1024,
-                trust_env=True,
+                trust_env=self._resolver is None,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
             )

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from moss.archive.formats import Format
 from moss.errors import CorruptData, NotFound, ObjectChanged, ObjectNotFound, SegmentGone
 from moss.naming.bucket import Bucket
 from moss.node.archiving import ArchiveUpload, existing_archive, grow
-from moss.node.delivery import verified_pieces
 from moss.node.jobs.job import Job
+from moss.node.jobs.payloads import Payload, Source, fresh, open_source
 from moss.node.jobs.selection import Selection
-from moss.node.storage.objects import NO_ATTRIBUTES, ObjectAttributes
+from moss.node.jobs.stores import Stores
+from moss.node.storage.objects import NO_ATTRIBUTES, ObjectAttributes, ObjectRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,19 @@ class ArchivePlan:
         return f"{self.source.name}/{name}" if self.has_bucket_names else name
 
 
-def make_archive(plan: ArchivePlan, engine: Any) -> Callable[[Job], None]:
+def make_archive(plan: ArchivePlan, stores: Stores) -> Callable[[Job], None]:
     """Return the work of one archive job. The object appears whole or not at all.
 
     An archive that is to grow and is changed by somebody else meanwhile is made again from what it is then.
     """
 
     def work(job: Job) -> None:
+        source = open_source(stores, plan.source, plan.selection, job, is_recursive=plan.is_recursive)
+
         def make_once() -> None:
             counted = _Counted(job)
             try:
-                _make_once(plan, engine, counted)
+                _make_once(plan, stores, source, counted)
             except (ObjectChanged, SegmentGone):
                 counted.take_back()
                 raise
@@ -80,43 +82,52 @@ class _Counted:
         self.job.count(-self.objects, -self._bytes)
 
 
-def _make_once(plan: ArchivePlan, engine: Any, counted: _Counted) -> None:
-    existing = existing_archive(engine, plan.destination, plan.name)
+def _make_once(plan: ArchivePlan, stores: Stores, source: Source, counted: _Counted) -> None:
+    existing = _existing(plan, stores, counted.job)
     attributes = plan.attributes
     if existing is not None:
         # The version string of what is replaced stays (spec/rest-data.md 7.3, recorded).
         attributes = replace(attributes, versioning=False)
     if plan.appends:
         attributes = replace(attributes, replaces=existing.serial if existing else 0)
-    with ArchiveUpload(engine, plan.destination, plan.name, plan.format, attributes) as archive:
+    with ArchiveUpload(stores.writes, plan.destination, plan.name, plan.format, attributes) as archive:
         if plan.appends and existing is not None:
             archive.keep(existing)
-        for name in plan.selection.iterate(engine, plan.source, is_recursive=plan.is_recursive):
+        for payload in source.payloads():
             counted.job.check()
-            _add_object(plan, engine, name, archive, counted)
+            _add_object(plan, payload, archive, counted)
         if not counted.objects and not (plan.appends and existing is not None):
             raise NotFound(f"nothing to archive: no matching objects in {plan.source.cname} do exist")
         archive.commit().result()
 
 
-def _add_object(plan: ArchivePlan, engine: Any, name: str, archive: ArchiveUpload, counted: _Counted) -> None:
+def _existing(plan: ArchivePlan, stores: Stores, job: Job) -> ObjectRecord | None:
+    """Return the archive that is there; one that is to grow in the version that its store has."""
+    place = stores.place(plan.destination) if plan.appends else None
+    if place is None:
+        return existing_archive(stores.engine, plan.destination, plan.name)
+    return stores.run(job, fresh(stores, place, plan.name))
+
+
+def _add_object(plan: ArchivePlan, payload: Payload, archive: ArchiveUpload, counted: _Counted) -> None:
     """Add one object, if it is there and can be read."""
-    try:
-        record = engine.head(plan.source, name)
-    except ObjectNotFound as error:
-        if plan.selection.is_list and not plan.skips_missing:
-            raise
-        if plan.selection.is_list:
-            counted.job.add_error(error.message)
+    if payload.error is not None:
+        if not isinstance(payload.error, ObjectNotFound):
+            if not plan.skips_missing:
+                raise payload.error
+        elif not plan.selection.is_list:
+            return
+        elif not plan.skips_missing:
+            raise payload.error
+        counted.job.add_error(payload.error.message)
         return
-    cname = plan.source.cname_of(name)
     if plan.skips_missing:
         # Once its header is written an object cannot be left out any more: read it through before.
         try:
-            for _ in verified_pieces(engine, record.extent, cname):
+            for _ in payload.pieces():
                 pass
         except CorruptData as error:
             counted.job.add_error(error.message)
             return
-    archive.add(plan.member_name(name), record.size, verified_pieces(engine, record.extent, cname))
-    counted.add(record.size)
+    archive.add(plan.member_name(payload.name), payload.size, payload.pieces())
+    counted.add(payload.size)

@@ -10,7 +10,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -236,6 +236,9 @@ class _Window:
         for item in pending:
             try:
                 record = item.future.result()
+            except CancelledError:
+                self._job.check()
+                raise
             except ObjectChanged:
                 continue  # somebody else has just made an object of this name, and it is not to be replaced
             self._job.count(1, record.size)

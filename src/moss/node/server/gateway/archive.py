@@ -10,8 +10,10 @@ from moss.node.jobs.kinds.archive import ArchivePlan, make_archive
 from moss.node.jobs.selection import parse_selection
 from moss.node.server.answers import id_answer, lower_keys
 from moss.node.server.bucket_rules import check_access, decode_rules
+from moss.node.server.gateway import remotes
 from moss.node.server.gateway.jobs import bucket_from_json
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
+from moss.node.server.gateway.remotes import stores_of
 from moss.node.server.http import Response
 from moss.node.server.target.member_put import UnknownExtension
 from moss.node.storage.objects import ObjectAttributes
@@ -26,10 +28,12 @@ _FLAGS = {
 }
 
 
-def start(node: Any, source: Bucket, value: Any) -> Response:
+async def start(node: Any, source: Bucket, value: Any) -> Response:
     """Start the job and answer its id."""
     check_bucket(node, source)
     plan = parse_plan(source, value)
+    plan = replace(plan, destination=node.clusters.resolve(plan.destination))
+    await remotes.know(node, plan.destination)
     destination = check_bucket(node, plan.destination)
     check_access(destination, "PUT")
     rules = decode_rules(destination.props)
@@ -37,7 +41,7 @@ def start(node: Any, source: Bucket, value: Any) -> Response:
     plan = replace(plan, attributes=attributes)
     job = node.jobs.start(
         "archive",
-        make_archive(plan, node.engine),
+        make_archive(plan, stores_of(node)),
         bucket=source,
         source=source,
         destination=plan.destination,

@@ -52,6 +52,8 @@ async def decode_batch(node: Any, request: Request, body: bytes, path_bucket: Bu
         decoded = await asyncio.to_thread(decode_request, body, path_bucket)
     else:
         decoded = decode_request(body, path_bucket)
+    if node.clusters:
+        decoded.buckets = [node.clusters.resolve(bucket) for bucket in decoded.buckets]
     for bucket in decoded.buckets:
         if bucket != path_bucket:  # that one was checked before the body was read
             await remotes.know(node, bucket)

@@ -6,22 +6,27 @@ Source: spec/rest-data.md 3.9-3.11.
 import asyncio
 from typing import Any
 
-from moss.errors import BucketExists, InvalidBody, InvalidRequest, JobConflict
+from moss.errors import BucketExists, InvalidBody, InvalidRequest, JobConflict, Unsupported
 from moss.naming.bucket import Bucket, parse_bucket_uname, validate_prefix
 from moss.naming.template import Template
 from moss.node.jobs import Job, JobQuery
 from moss.node.jobs.kinds.rechunk import RechunkPlan, rechunk_objects
 from moss.node.jobs.kinds.rename import follow_rename
 from moss.node.jobs.selection import Selection
+from moss.node.remote.places import is_kept_elsewhere
 from moss.node.server.answers import ActionMessage, decode_json, id_answer
 from moss.node.server.bucket_rules import check_access, decode_rules
-from moss.node.server.gateway.fields import number_of, read_fields, text_of, workers_of
+from moss.node.server.gateway.fields import number_of, read_fields, text_of
 from moss.node.server.gateway.lookup import BucketUnsupported, NotRemote, check_bucket
-from moss.node.server.gateway.multiobject import parse_copy, start_copy
+from moss.node.server.gateway.multiobject import parse_copy, prefetch, start_copy
 from moss.node.server.http import Request, Response
 
 _COPIES_MAX = 32
 _SLICES_MAX = 32
+# The value of `presence` that a copy has by itself: what is in the cluster.
+_PRESENT = 2
+# What a copy of a bucket onto itself says that is of use to its prefetch.
+_REFRESHED = ("latest-ver", "coer", "non-recurs", "num-workers")
 _CHUNK_BYTES_MAX = 5 << 30
 # What reads, or is about nothing but itself, does not mind that the bucket gets another name.
 _HARMLESS = frozenset({"get-batch", "list", "summary-bck", "summary-shard", "move-bck"})
@@ -63,6 +68,8 @@ async def rename(node: Any, request: Request, bucket: Bucket) -> Response:
     if new.is_remote:
         raise InvalidRequest(f"can only rename to AIS ('ais://') bucket (\"{new.cname}\" is remote)")
     check_access(check_bucket(node, bucket), "MOVE-BUCKET")
+    if node.remotes.bucket_store(node.engine.get_bucket(bucket)) is not None:
+        raise InvalidRequest(f"cannot rename {bucket.cname}: its objects are kept in a store under its name")
     if new == bucket:
         raise InvalidRequest(f'cannot rename bucket "{bucket.cname}" to itself ("{new.cname}")')
     if bucket.is_system or new.is_system:
@@ -94,17 +101,22 @@ async def copy(node: Any, request: Request, bucket: Bucket, value: Any) -> Respo
     Raises:
         InvalidRequest: source and destination are the same, and it is no rehearsal.
     """
-    check_bucket(node, bucket)
+    record = check_bucket(node, bucket)
     destination = destination_of(request)
-    if request.query.get("presence"):
-        request.query.signed("presence")
+    presence = request.query.signed("presence") if request.query.get("presence") else _PRESENT
     fields = read_fields(value, "copy-bck")
     prefix = text_of(fields, "prefix")
     # Here a prefix is taken literally, a star at its end included.
     plan = parse_copy(fields, bucket, destination, Selection(None, Template(prefix, prefix)))
+    is_remote = is_kept_elsewhere(record)
     if bucket == destination and not plan.is_dry_run:
+        if is_remote:
+            return prefetch(node, bucket, {key: fields.get(key) for key in _REFRESHED}, plan.selection)
         raise InvalidRequest(f'cannot copy-bck bucket "{bucket.cname}" onto itself')
-    return await start_copy(node, "copy-bck", plan, workers_of(fields))
+    only_cached = is_remote and presence in (_PRESENT, 3, 4)
+    # What is listed by the store is copied as many objects, whose job has another name.
+    kind = "copy-listrange" if is_remote and not only_cached else "copy-bck"
+    return await start_copy(node, kind, plan, fields, only_cached=only_cached)
 
 
 # -- the rest ---------------------------------------------------------------------------------------
@@ -132,7 +144,8 @@ def rechunk(node: Any, bucket: Bucket, value: Any) -> Response:
         selection=Selection(None, Template(prefix, prefix)),
         chunk_bytes=chunk_bytes,
         limit_bytes=limit_bytes,
-        has_versions=decode_rules(record.props).versioning.enabled,
+        # What a store keeps has its store's versions, however it is cut here.
+        has_versions=decode_rules(record.props).versioning.enabled and not is_kept_elsewhere(record),
     )
     return id_answer(node.jobs.start("rechunk", rechunk_objects(node.engine, plan), bucket=bucket).id)
 
@@ -172,6 +185,12 @@ def encode(node: Any, bucket: Bucket, message: ActionMessage) -> Response:
 
 
 def create_inventory(node: Any, bucket: Bucket) -> Response:
-    """Refuse an inventory: there is nothing remote to take stock of."""
-    check_bucket(node, bucket)
-    raise NotRemote("create-inventory", bucket)
+    """Refuse an inventory: there is nothing remote to take stock of, or nothing that takes it.
+
+    Raises:
+        NotRemote: a bucket of this node alone.
+        Unsupported: every other one.
+    """
+    if not is_kept_elsewhere(check_bucket(node, bucket)):
+        raise NotRemote("create-inventory", bucket)
+    raise Unsupported(f"cannot create inventory of {bucket.cname} - operation not supported")

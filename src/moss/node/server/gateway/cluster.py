@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from moss.errors import AccessDenied, InvalidBody, InvalidRequest, Unsupported
 from moss.node.server import node_info, node_queries
 from moss.node.server.answers import empty_answer, json_answer, lower_keys, read_action
-from moss.node.server.gateway import config, daemon, jobs
+from moss.node.server.gateway import clusters, config, daemon, jobs
 from moss.node.server.gateway.daemon import NodeNotFound
 from moss.node.server.http import Face, Request, Response, text_response
 from moss.units import quote
@@ -25,6 +25,8 @@ async def get(node: Any, request: Request) -> Response | None:
     what = request.query.get("what")
     if what in _JOB_QUERIES:
         return await jobs.query(node, request, what)
+    if what == "remote":
+        return await clusters.show(node, request)
     if what in _NODE_QUERIES:
         return await node_queries.answer(node, request, Face.GATEWAY)
     if what == "target_ips":
@@ -39,7 +41,6 @@ async def get(node: Any, request: Request) -> Response | None:
         },
         "sysinfo": lambda: {"proxy": {}, "target": {target: node_info.target_system_info(node)}},
         "mountpaths": lambda: {"targets": {target: node_info.mountpaths()}},
-        "remote": lambda: {"a": [], "ver": 0},
         "backends": list,
     }
     builder = builders.get(what)
@@ -89,7 +90,7 @@ async def _put_item(node: Any, request: Request, items: list[str]) -> Response:
             return empty_answer()
         raise NodeNotFound(rest[0], "set-primary")
     if item in ("attach", "detach"):
-        raise InvalidRequest(f"cannot {item}: remote clusters are not configured")
+        return await clusters.change(node, request, item)
     if item in ("enable-bend", "disable-bend"):
         word = rest[0] if rest else ""
         known = f"{word} backend is missing in the cluster configuration"

@@ -16,8 +16,10 @@ from moss.node.jobs.egress import PRIVATE_EGRESS_BIT, host_of
 from moss.node.jobs.kinds.download import CONNECTIONS_DEFAULT, CONNECTIONS_MAX, DownloadPlan, download
 from moss.node.server.answers import MESSAGE_BYTES_MAX, decode_json, empty_answer, json_answer, lower_keys
 from moss.node.server.bucket_rules import check_access, decode_rules
+from moss.node.server.gateway import remotes
 from moss.node.server.gateway.jobs import bucket_from_json
 from moss.node.server.gateway.lookup import NotRemote, check_bucket
+from moss.node.server.gateway.making import make
 from moss.node.server.gateway.props import default_props
 from moss.node.server.http import CONTENT_TYPE_JSON, Request, Response
 from moss.units import parse_duration, quote
@@ -54,8 +56,9 @@ async def start(node: Any, request: Request) -> Response | None:
     if _text(fields, "etl_name"):
         raise Unsupported("cannot transform objects - not implemented yet")
     if bucket.is_remote:
+        await remotes.know(node, bucket)
         check_bucket(node, bucket)
-    record = await asyncio.to_thread(_ensure, node, bucket)
+    record = await _ensure(node, bucket)
     check_access(record, "PUT", "APPEND", "DELETE-OBJECT", "MOVE-OBJECT")
     plan = DownloadPlan(
         bucket=bucket,
@@ -65,7 +68,7 @@ async def start(node: Any, request: Request) -> Response | None:
         checksum_type=decode_rules(record.props).checksum.type,
         **given,
     )
-    fetch = download(node.engine, node.metrics, plan)
+    fetch = download(node.writes, node.metrics, plan)
     job_id = node.downloads.start(bucket, fetch, description=description or _describe(fields, bucket), total=total)
     return Response(200, {headers.CONTENT_TYPE: CONTENT_TYPE_JSON}, msgspec.json.encode({"id": job_id}) + b"\n")
 
@@ -253,7 +256,7 @@ def _describe(fields: dict[str, Any], bucket: Bucket) -> str:
     return f"{what.partition('?')[0]} -> {bucket.cname}"[:_DESCRIPTION_CHARACTERS_MAX]
 
 
-def _ensure(node: Any, bucket: Bucket) -> Any:
+async def _ensure(node: Any, bucket: Bucket) -> Any:
     """Return the record of the bucket, which is made when it is not there."""
     try:
         return node.engine.get_bucket(bucket)
@@ -261,7 +264,7 @@ def _ensure(node: Any, bucket: Bucket) -> Any:
         if bucket.is_system:
             raise InvalidRequest(f"reserved bucket name {quote(bucket.name)}") from None
     with contextlib.suppress(BucketExists):
-        node.engine.create_bucket(bucket, msgspec.json.encode(default_props(node.config.cluster_config())))
+        await make(node, bucket, default_props(node.config.cluster_config()))
     return node.engine.get_bucket(bucket)
 
 

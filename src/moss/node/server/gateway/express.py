@@ -23,7 +23,7 @@ def put_terms(node: Any, request: PlainRequest) -> tuple[int, bool]:
 def handle(node: Any, request: PlainRequest, body: memoryview, remote: str) -> Response | Pending | None:
     """Send the client to the target face, or serve it at once where that was asked for."""
     bucket_record = node.engine.warm.bucket(request.bucket)
-    if bucket_record is None:
+    if bucket_record is None or (request.bucket.is_remote and node.remotes.backend(request.bucket) is None):
         return None
     check_operation(bucket_record, request.method)
     if node.serves_direct(request):

@@ -1,16 +1,22 @@
 """Jobs at the gateway face: start, stop, and the questions about them. Source: spec/rest-control.md 9."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from moss.errors import InvalidBody, InvalidRequest, JobNotFound, NotFound, Unsupported
 from moss.naming.bucket import Bucket
-from moss.node.jobs import KINDS, JobKind, JobQuery, JobSnapshot, Start, check_ids, find_kind
+from moss.node.jobs import KINDS, Job, JobKind, JobQuery, JobSnapshot, Start, check_ids, find_kind
 from moss.node.jobs.kinds import housekeeping
+from moss.node.jobs.kinds.remote import PrefetchPlan, evict_cached, prefetch_objects
+from moss.node.jobs.selection import parse_selection
+from moss.node.remote.places import is_kept_elsewhere
 from moss.node.server.answers import MESSAGE_BYTES_MAX, decode_json, empty_answer, id_answer, json_answer, lower_keys
 from moss.node.server.gateway.lookup import NotRemote, check_bucket
+from moss.node.server.gateway.remotes import stores_of
 from moss.node.server.http import Request, Response
 from moss.wire import job as wire
 from moss.wire.bucket import BucketModel
@@ -71,6 +77,11 @@ def bucket_from_json(document: Any) -> Bucket | None:
 # -- start and stop ---------------------------------------------------------------------------------
 
 
+def _bucket_of(node: Any, message: dict[str, Any]) -> Bucket | None:
+    bucket = bucket_from_json(message["bck"]) if "bck" in message else None
+    return node.clusters.resolve(bucket) if bucket is not None else None
+
+
 def start(node: Any, value: Any) -> Response:
     """Start a housekeeping job and answer its id."""
     message = parse_job_message(value if value is not None else {})
@@ -78,7 +89,7 @@ def start(node: Any, value: Any) -> Response:
     kind = find_kind(word)
     if kind is None:
         raise InvalidRequest(f'invalid xaction (job) kind "{word}"')
-    bucket = bucket_from_json(message["bck"]) if "bck" in message else None
+    bucket = _bucket_of(node, message)
     if bucket is not None:
         check_bucket(node, bucket)
     if kind.start is Start.UNSUPPORTED:
@@ -90,7 +101,8 @@ def start(node: Any, value: Any) -> Response:
     if kind.needs_bucket and bucket is None:
         raise InvalidRequest(f'xaction "{kind.name}" requires a bucket to start')
     _check_special(node, kind, bucket, message)
-    job = node.jobs.start(kind.name, housekeeping.work_of(kind.name, node.engine, bucket), bucket=bucket)
+    work = _remote_work(node, kind, bucket) or housekeeping.work_of(kind.name, node.engine, bucket, node.cache)
+    job = node.jobs.start(kind.name, work, bucket=bucket)
     return id_answer(job.id)
 
 
@@ -104,7 +116,21 @@ def _check_special(node: Any, kind: JobKind, bucket: Bucket | None, message: dic
         if target != node.target_id:
             raise InvalidRequest(f"resilver failure: node {target} not present in Smap")
     if bucket is not None and kind.name in ("blob-download", "prefetch-listrange", "evict-remote-bck"):
-        raise NotRemote(kind.name, bucket)
+        if not is_kept_elsewhere(node.engine.get_bucket(bucket)):
+            raise NotRemote(kind.name, bucket)
+        if kind.name == "blob-download":
+            raise InvalidRequest('initiating "blob-download" must be done via a separate documented API')
+
+
+def _remote_work(node: Any, kind: JobKind, bucket: Bucket | None) -> Callable[[Job], None] | None:
+    """Return the work of a job on all of a bucket that is kept elsewhere, None for other kinds."""
+    if bucket is None or kind.name not in ("prefetch-listrange", "evict-remote-bck"):
+        return None
+    place, everything = node.remotes.place(node.engine.get_bucket(bucket)), parse_selection({})
+    if kind.name == "evict-remote-bck":
+        return evict_cached(stores_of(node), place, everything)
+    plan = PrefetchPlan(place, everything, latest=place.validates)
+    return prefetch_objects(stores_of(node), plan, partial(node.jobs.start, bucket=bucket))
 
 
 async def stop(node: Any, value: Any) -> Response:
@@ -116,7 +142,7 @@ async def stop(node: Any, value: Any) -> Response:
     kind = find_kind(message.get("kind", ""))
     if not ids and kind is None:
         raise InvalidRequest("cannot stop xaction given 'xa-[]' - expecting a valid kind and/or UUID")
-    bucket = bucket_from_json(message["bck"]) if "bck" in message and not ids else None
+    bucket = _bucket_of(node, message) if not ids else None
     wanted = JobQuery(ids, "" if ids or kind is None else kind.name, bucket, active_only=True)
     await asyncio.to_thread(node.jobs.stop, wanted)
     return empty_answer()
@@ -139,7 +165,7 @@ def _selection(node: Any, message: dict[str, Any]) -> JobQuery:
     kind = find_kind(message.get("kind", ""))
     if message.get("kind") and kind is None:
         raise InvalidRequest(f'invalid xaction (job) kind "{message["kind"]}"')
-    bucket = bucket_from_json(message["bck"]) if "bck" in message else None
+    bucket = _bucket_of(node, message)
     if bucket is not None:
         check_bucket(node, bucket)
     name = kind.name if kind else ""

@@ -3,20 +3,24 @@
 import asyncio
 import itertools
 import re
-import time
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from moss.errors import InvalidBody, InvalidRequest
-from moss.naming.bucket import Bucket, is_valid_object_name
+from moss.naming.bucket import Bucket, Provider, is_valid_object_name
+from moss.node.backends.base import RemoteBucket
 from moss.node.config import make_short_id
+from moss.node.remote.buckets import enter, known
+from moss.node.remote.places import is_kept_elsewhere
 from moss.node.server.answers import json_answer, lower_keys
-from moss.node.server.gateway import archive_listing
+from moss.node.server.gateway import archive_listing, remote_listing, remotes
+from moss.node.server.gateway.entries import byte_order, format_custom, format_time
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket
 from moss.node.server.http import Request, Response
 from moss.node.storage.layout import Extent
+from moss.node.storage.objects import BucketRecord
 from moss.node.storage.records import FLAG_CHUNKED
 from moss.node.storage.walking import walk_level
 from moss.units import quote
@@ -35,14 +39,6 @@ _CHEAP = frozenset({"size", "cached", "status"})
 _FLAGS_OF = {0: EntryFlag.CACHED, FLAG_CHUNKED: EntryFlag.CACHED | EntryFlag.CHUNKED}
 # Begins a token that is no name. The character stands for nothing, by definition, so names hardly begin with it.
 _ESCAPED = "\ufdd0"
-_RFC822 = "02 Jan 06 15:04 MST"
-# The notation for times is an example: how each part of the reference time is written says how to write it.
-_LAYOUT_WORDS = {
-    "January": "%B", "Jan": "%b", "Monday": "%A", "Mon": "%a", "MST": "UTC", "2006": "%Y", "Z07:00": "Z",
-    "-07:00": "+00:00", "-0700": "+0000", ".999999999": "", "01": "%m", "02": "%d", "03": "%I", "04": "%M",
-    "05": "%S", "06": "%y", "15": "%H", "PM": "%p",
-}  # fmt: skip
-_LAYOUT = re.compile("|".join(map(re.escape, _LAYOUT_WORDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,11 @@ class ListRequest:
     @property
     def is_flat(self) -> bool:
         return not self.flags & ListFlag.NO_RECURSION
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only what is on this node is asked for; archives are opened here."""
+        return bool(self.flags & (ListFlag.CACHED | ListFlag.ARCHIVES))
 
     @property
     def needs_attributes(self) -> bool:
@@ -96,7 +97,7 @@ def parse_list_request(value: Any) -> ListRequest:
         prefix=prefix,
         page_size=_page_size(given.get("pagesize")),
         uuid=_check_uuid(texts["uuid"]),
-        after=max(texts["start_after"], _name_of_token(texts["continuation_token"]), key=_byte_order),
+        after=max(texts["start_after"], _name_of_token(texts["continuation_token"]), key=byte_order),
         flags=int(flags),
         columns=_columns(texts["props"], int(flags)),
         time_format=texts["time_format"],
@@ -135,31 +136,49 @@ def _columns(props: str, flags: int) -> frozenset[str]:
     return frozenset(columns | {"size"} if flags & ListFlag.NAME_SIZE else columns)
 
 
-def _byte_order(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
-
-
 async def list_objects(node: Any, request: Request, bucket: Bucket, value: Any) -> Response:
     """Answer one page, in JSON or MessagePack as the client asks."""
     wanted = parse_list_request(value)
-    check_bucket(node, bucket)
-    if wanted.flags & ListFlag.NOT_CACHED:
+    record = await _record(node, bucket, wanted.flags)
+    is_remote = is_kept_elsewhere(record)
+    if is_remote:
+        remote_listing.check(bucket, wanted, lower_keys(value))
+    elif wanted.flags & ListFlag.NOT_CACHED:
         raise InvalidRequest(f"{bucket.cname} is not a remote bucket - cannot list 'not cached' objects")
     if wanted.flags & ListFlag.INVENTORY and lower_keys(value).get("start_after"):
         text = "invalid list via native bucket inventory: start_after is not supported"
         place = f"{bucket.cname}: the request to list via native bucket inventory has invalid or unsupported flags"
         raise InvalidRequest(f"{place}: {text}")
-    if wanted.flags & (ListFlag.DIFF | ListFlag.INVENTORY):
+    if wanted.flags & (ListFlag.DIFF | ListFlag.INVENTORY) and not is_remote:
         raise InvalidRequest(f"{bucket.cname} is not a remote bucket - cannot compare or list inventories")
     target = value.get("target")
     if target and target != node.target_id:
         raise InvalidRequest(f"{node.target_name}: list-objects failure: node {target} not present in Smap")
     node.metrics.add_at_gateway("lst.n", bucket.cname)
     is_packed = headers.MSGPACK in request.headers.get("Accept", "")
-    body = await asyncio.to_thread(build_page, node, bucket, wanted, is_packed)
+    # Web servers list nothing: of their buckets there is what was fetched.
+    if is_remote and not wanted.is_local and bucket.provider is not Provider.HTTP:
+        entries, token = await remote_listing.build(node, node.remotes.place(record), wanted)
+        if not record.id and not wanted.flags & ListFlag.DONT_ADD_REMOTE:
+            await enter(node.engine, bucket, RemoteBucket(bucket.name), remotes.store_props(node))
+        body = encode_page(wanted, entries, token, is_packed)
+    else:
+        body = await asyncio.to_thread(build_page, node, bucket, wanted, is_packed)
     if is_packed:
         return Response(200, {headers.CONTENT_TYPE: headers.MSGPACK}, body)
     return json_answer(request, body.rstrip(b"\n"))
+
+
+async def _record(node: Any, bucket: Bucket, flags: int) -> BucketRecord:
+    """Return the record of a bucket to list. A store's bucket that is new is entered, but not if flags say otherwise:
+    then its record has no id."""
+    if flags & (ListFlag.DONT_ADD_REMOTE | ListFlag.DONT_HEAD_REMOTE) and not flags & ListFlag.BUCKET_PRESENT:
+        is_new = bucket.is_remote and known(node.engine, bucket) is None
+        if is_new and node.remotes.backend(bucket) is not None:
+            return remotes.passing_record(node, bucket)
+    elif not flags & ListFlag.BUCKET_PRESENT:
+        await remotes.know(node, bucket)
+    return check_bucket(node, bucket)
 
 
 def build_page(node: Any, bucket: Bucket, wanted: ListRequest, is_packed: bool) -> bytes:
@@ -181,8 +200,16 @@ def build_page(node: Any, bucket: Bucket, wanted: ListRequest, is_packed: bool) 
         entries = _plain_entries(
             node.engine.list_extents(bucket, wanted.prefix, wanted.after, wanted.page_size), wanted
         )
-    token = _token_of(entries[-1].name) if len(entries) >= wanted.page_size else ""
-    page = ListPage(uuid=wanted.uuid, continuation_token=token, entries=entries)
+    return encode_page(wanted, entries, entries[-1].name if len(entries) >= wanted.page_size else "", is_packed)
+
+
+def encode_page(wanted: ListRequest, entries: list[ObjectEntry], last: str, is_packed: bool) -> bytes:
+    """Return a page as MessagePack or as JSON.
+
+    Args:
+        last: name that the next page goes on behind, "" at the end.
+    """
+    page = ListPage(uuid=wanted.uuid, continuation_token=_token_of(last), entries=entries)
     return encode_list_page(page, packed=is_packed)
 
 
@@ -220,11 +247,11 @@ def _records(node: Any, bucket: Bucket, prefix: str, after: str) -> Iterator[Any
 def _folder_page(node: Any, bucket: Bucket, wanted: ListRequest) -> list[ObjectEntry]:
     """Return the level of the prefix's last slash: objects, and one entry with a slash for each folder."""
     prefix = "" if wanted.prefix == "/" else wanted.prefix
-    after = _byte_order(wanted.after)
+    after = byte_order(wanted.after)
     found = (
         (name, extent)
         for name, extent in walk_level(node.engine, bucket, prefix, wanted.after)
-        if extent is not None or _byte_order(name) > after
+        if extent is not None or byte_order(name) > after
     )
     rows = list(itertools.islice(found, wanted.page_size))
     objects = [(name, extent) for name, extent in rows if extent is not None]
@@ -245,18 +272,9 @@ def _object_entry(node: Any, record: Any, wanted: ListRequest) -> ObjectEntry:
         size=record.size if "size" in columns else 0,
         checksum=record.checksum_value if "checksum" in columns else "",
         version=record.version if "version" in columns else "",
-        atime=_format_time(record.created_ns, wanted.time_format) if "atime" in columns else "",
+        atime=format_time(record.created_ns, wanted.time_format) if "atime" in columns else "",
         location=f"{node.target_name}:mp[/]" if "location" in columns else "",
-        custom=_format_custom(record.custom) if "custom" in columns else "",
+        custom=format_custom(record.custom) if "custom" in columns else "",
         copies=1 if "copies" in columns else 0,
         flags=_FLAGS_OF[record.extent[4] & FLAG_CHUNKED],
     )
-
-
-def _format_custom(custom: dict[str, str]) -> str:
-    return "[" + " ".join(f"{key}:{value}" for key, value in sorted(custom.items())) + "]" if custom else ""
-
-
-def _format_time(ns: int, layout: str) -> str:
-    form = _LAYOUT.sub(lambda found: _LAYOUT_WORDS[found[0]], (layout or _RFC822).replace("%", "%%"))
-    return time.strftime(form, time.gmtime(ns // 1_000_000_000))

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moss.errors import BucketNotFound, InvalidName, InvalidRequest, Unsupported
-from moss.naming.bucket import Bucket, parse_namespace, parse_provider, validate_bucket_name
+from moss.naming.bucket import Bucket, Provider, parse_namespace, parse_provider, unknown_provider, validate_bucket_name
 from moss.node.server.http import Request
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -86,8 +86,20 @@ def check_bucket(node: Any, bucket: Bucket) -> Any:
 
     Raises:
         BackendMissing: a cloud bucket without a configured backend, or a bucket of an unknown cluster.
+        InvalidProvider: a web server's, where none may be asked.
         BucketNotFound: no such bucket.
     """
     if bucket.is_remote and node.remotes.backend(bucket) is None:
+        if bucket.provider is Provider.HTTP:
+            raise unknown_provider(bucket.provider)
         raise BackendMissing(bucket, f"p[{node.gateway_id}]")
-    return node.engine.get_bucket(bucket)
+    try:
+        return node.engine.get_bucket(bucket)
+    except BucketNotFound:
+        if not bucket.is_remote:
+            raise
+        if not bucket.is_cloud:
+            text = f'remote bucket "{bucket.cname}" does not exist'
+            raise BucketNotFound(bucket.cname, is_remote=True, message=text) from None
+        text = f'{bucket.provider.value} bucket "{bucket.cname}" does not exist'
+        raise BucketNotFound(bucket.cname, is_remote=True, message=text) from None

@@ -20,7 +20,7 @@ from moss.node.server.gateway.lookup import (
 )
 from moss.node.server.http import Request, Response, redirect
 from moss.node.server.redirects import target_location
-from moss.node.server.target import append, member_put, members, promote
+from moss.node.server.target import append, blobs, member_put, members, promote
 from moss.node.server.target import objects as target
 from moss.units import quote
 
@@ -102,7 +102,10 @@ async def post_bucket(node: Any, request: Request) -> Response | None:
         check_access(record, "PROMOTE")
         return await promote.start(node, bucket, record, message)
     if message.action == "blob-download":
-        raise NotRemote("blob-download", bucket)
+        place = node.remotes.place(record)
+        if place is None:
+            raise NotRemote("blob-download", bucket)
+        return await blobs.start(node, place, message)
     raise InvalidBody(f"invalid action {quote(message.action)}")
 
 

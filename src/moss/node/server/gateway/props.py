@@ -11,6 +11,7 @@ from moss.errors import InvalidBody
 from moss.naming.bucket import Bucket
 from moss.node.config.schema import CHECKSUM_TYPES
 from moss.node.config.values import format_size, parse_duration_ns, parse_size_text
+from moss.node.jobs.egress import host_of
 
 _ACCESS_ALL = str(2**64 - 1)
 # Feature bits that mean something to a bucket; others are dropped.
@@ -21,11 +22,12 @@ _EXTRA_KEYS = {
     "aws": ("cloud_region", "endpoint", "profile", "max_pagesize", "multipart_size"),
     "gcp": ("application_creds",),
     "oci": ("region",),
+    "http": ("original_url",),
 }
 _WRITE_POLICIES = ("immediate", "delayed", "never")
 _EXTRA_INTS = frozenset({"max_pagesize", "multipart_size"})
 _EXTRA_CUSTOM_MAX = 128
-_READ_ONLY = frozenset({"provider", "Renamed", "bid", "created"})
+_READ_ONLY = frozenset({"provider", "Renamed", "bid", "created", "store"})
 
 
 def default_props(cluster_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _merge_extra(into: dict[str, Any], key: str, value: Any, path: str) -> None:
             raise InvalidBody(f'unknown field "{path}.{leaf}"')
         if type(found) is not (int if leaf in _EXTRA_INTS else str):
             raise InvalidBody(f"invalid {path}.{leaf}")
-        into[key][leaf] = found
+        into.setdefault(key, {})[leaf] = found
 
 
 def _leaf(path: str, current: Any, value: Any) -> Any:
@@ -152,6 +154,9 @@ def _check(props: Mapping[str, Any]) -> None:
     custom = props["extra"].get("custom", "")
     if len(custom) > _EXTRA_CUSTOM_MAX:
         raise InvalidBody(f"invalid extra.custom: too long ({len(custom)} > {_EXTRA_CUSTOM_MAX})")
+    url = props["extra"].get("http", {}).get("original_url", "")
+    if url and host_of(url) and ("?" in url or "#" in url):
+        raise InvalidBody("invalid extra.http.original_url: expecting a URL without a query")
     size = props["chunks"]["chunk_size"]
     chunk_bytes = parse_size_text(size)
     if chunk_bytes and not 1024 <= chunk_bytes <= 5 * 1024**3:

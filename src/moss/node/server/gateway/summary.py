@@ -3,16 +3,20 @@
 import asyncio
 import itertools
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from moss.errors import InvalidRequest, NotFound
-from moss.naming.bucket import Bucket, parse_provider
-from moss.node.jobs import Job, is_job_id
+from moss.errors import InvalidRequest, NotFound, Unavailable
+from moss.naming.bucket import Bucket, Provider, parse_provider
+from moss.node.jobs import Job, JobQuery, is_job_id
+from moss.node.remote.listing import pages
 from moss.node.server.answers import ActionMessage, id_answer, json_answer
-from moss.node.server.gateway.fields import read_fields, text_of
+from moss.node.server.gateway import remotes
+from moss.node.server.gateway.fields import flag_of, read_fields, text_of
 from moss.node.server.gateway.lookup import check_bucket, query_bucket
+from moss.node.server.gateway.remotes import stores_of
 from moss.node.server.http import Request, Response
 from moss.node.storage.walking import walk
 from moss.units import quote
@@ -27,9 +31,13 @@ async def answer(node: Any, request: Request, message: ActionMessage) -> Respons
     fields = read_fields(message.value, "summary-bck")
     job_id, prefix = text_of(fields, "uuid"), text_of(fields, "prefix").removesuffix("*")
     if job_id:
-        is_over, rows = await find_result(node, job_id, "summary-bck")
+        is_over, rows = await _find_rows(node, job_id)
         return json_answer(request, rows) if is_over else json_answer(request, [], 202)
-    return id_answer(_start(node, _buckets(node, request), prefix, is_info=False).id, 202)
+    bucket = query_bucket(request, request.items[2]) if len(request.items) > 2 else None
+    if bucket is not None and not (flag_of(fields, "present") or flag_of(fields, "dont_add_remote")):
+        await remotes.know(node, bucket)
+    is_cached = flag_of(fields, "cached")
+    return id_answer(_start(node, _buckets(node, request), prefix, is_info=False, is_cached=is_cached).id, 202)
 
 
 async def answer_info(
@@ -38,8 +46,10 @@ async def answer_info(
     """Answer HEAD with a summary: 202 and an id first, then 200 and the summary in a header."""
     job_id = request.query.get("uuid")
     if not job_id:
-        return Response(202, answer_headers | {headers.XACTION_ID: _start(node, [bucket], prefix, is_info=True).id})
-    is_over, rows = await find_result(node, job_id, "summary-bck")
+        is_cached = not request.query.boolean("bsumm_remote")
+        job = _start(node, [bucket], prefix, is_info=True, is_cached=is_cached)
+        return Response(202, answer_headers | {headers.XACTION_ID: job.id})
+    is_over, rows = await _find_rows(node, job_id)
     answer_headers |= {headers.XACTION_ID: job_id}
     if not is_over or not rows:
         return Response(202, answer_headers)
@@ -61,6 +71,20 @@ def _buckets(node: Any, request: Request) -> list[Bucket]:
     ]
 
 
+async def _find_rows(node: Any, job_id: str) -> tuple[bool, Any]:
+    """Return what `find_result` returns of a job that has not failed.
+
+    Raises:
+        Unavailable: it has: a store could not be asked, or the bucket went away.
+    """
+    is_over, rows = await find_result(node, job_id, "summary-bck")
+    if is_over and rows is None:
+        parts = await asyncio.to_thread(node.jobs.snapshots, JobQuery((job_id,)))
+        reasons = [part.error or part.abort_error for part in parts]
+        raise Unavailable(next(filter(None, reasons), f"summary-bck[{job_id}] has no result"))
+    return is_over, rows
+
+
 async def find_result(node: Any, job_id: str, action: str) -> tuple[bool, Any]:
     """Return whether a summary job is over, and what it has found so far.
 
@@ -76,42 +100,76 @@ async def find_result(node: Any, job_id: str, action: str) -> tuple[bool, Any]:
     return found
 
 
-def _start(node: Any, buckets: list[Bucket], prefix: str, *, is_info: bool) -> Job:
+def _start(node: Any, buckets: list[Bucket], prefix: str, *, is_info: bool, is_cached: bool) -> Job:
     def work(job: Job) -> None:
-        job.result = [summarize(node, bucket, prefix, job, is_present=is_info) for bucket in buckets]
+        job.result = [
+            summarize(node, bucket, prefix, job, is_present=is_info, is_cached=is_cached) for bucket in buckets
+        ]
 
     return node.jobs.start("summary-bck", work, bucket=buckets[0] if len(buckets) == 1 else None)
 
 
-def summarize(node: Any, bucket: Bucket, prefix: str, job: Job, *, is_present: bool) -> dict[str, Any]:
-    """Count a bucket's objects; one row of spec/rest-data.md 3.8."""
-    count = total = largest = on_disk = 0
-    smallest: int | None = None
+@dataclass(slots=True)
+class _Sizes:
+    """Number and sizes of objects."""
+
+    count: int = 0
+    total: int = 0
+    smallest: int = 0
+    largest: int = 0
+    on_disk: int = 0
+
+    def add(self, page: list[int]) -> None:
+        self.smallest = min(min(page), self.smallest) if self.count else min(page)
+        self.largest = max(self.largest, max(page))
+        self.count, self.total = self.count + len(page), self.total + sum(page)
+        self.on_disk += sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in page)
+
+    @property
+    def average(self) -> int:
+        return (2 * self.total + self.count) // (2 * self.count) if self.count else 0
+
+
+def summarize(
+    node: Any, bucket: Bucket, prefix: str, job: Job, *, is_present: bool, is_cached: bool = True
+) -> dict[str, Any]:
+    """Count a bucket's objects; one row of spec/rest-data.md 3.8.
+
+    Args:
+        is_cached: count what is on this node only, and not what a store has behind the bucket.
+    """
+    here, remote = _Sizes(), _Sizes()
     sizes = (extent[2] for _, extent in walk(node.engine, bucket, prefix))
     while page := list(itertools.islice(sizes, _PAGE)):
         job.check()
-        count, total, largest = count + len(page), total + sum(page), max(largest, max(page))
-        smallest = min(page) if smallest is None else min(smallest, min(page))
-        on_disk += sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in page)
+        here.add(page)
         job.count(len(page), sum(page))
+    # Web servers list nothing.
+    is_listed = not is_cached and bucket.provider is not Provider.HTTP
+    place = node.remotes.place(node.engine.get_bucket(bucket)) if is_listed else None
+    if place is not None:
+        for listed in stores_of(node).walk(job, pages(place, prefix)):
+            if listed.objects:
+                remote.add([row.size for row in listed.objects])
+    shown = remote if place is not None else here
     disk = os.statvfs(node.options.data)
     disk_bytes = disk.f_blocks * disk.f_frsize
     return {
         "name": bucket.name,
         "provider": bucket.provider.value,
         "namespace": {"uuid": bucket.namespace.uuid, "name": bucket.namespace.name},
-        "ObjCount": {"obj_count_present": str(count), "obj_count_remote": "0"},
+        "ObjCount": {"obj_count_present": str(here.count), "obj_count_remote": str(remote.count)},
         "ObjSize": {
-            "obj_min_size": smallest or 0,
-            "obj_avg_size": (2 * total + count) // (2 * count) if count else 0,
-            "obj_max_size": largest,
+            "obj_min_size": shown.smallest,
+            "obj_avg_size": shown.average,
+            "obj_max_size": shown.largest,
         },
         "TotalSize": {
-            "size_on_disk": str(on_disk),
-            "size_all_present_objs": str(total),
-            "size_all_remote_objs": "0",
+            "size_on_disk": str(here.on_disk),
+            "size_all_present_objs": str(here.total),
+            "size_all_remote_objs": str(remote.total),
             "total_disks_size": str(disk_bytes),
         },
-        "used_pct": round(on_disk * 100 / disk_bytes) if disk_bytes else 0,
+        "used_pct": round(here.on_disk * 100 / disk_bytes) if disk_bytes else 0,
         "is_present": is_present,
     }

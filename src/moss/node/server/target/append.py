@@ -18,7 +18,7 @@ from moss.naming.bucket import Bucket
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.gateway.lookup import UnknownNode
 from moss.node.server.http import Request, Response
-from moss.node.server.target import attributes
+from moss.node.server.target import attributes, remote_writes
 from moss.node.storage.objects import BucketRecord, ObjectRecord
 from moss.node.storage.unfinished import Draft, Unfinished, UnfinishedObjects
 from moss.units import quote
@@ -103,6 +103,9 @@ async def put_piece(
             raise InvalidRequest('failed to finalize append-file operation: empty source in the "" handle')
         return Response(200), await _flush(node, request, bucket, name, bucket_record, handle)
     if handle is None:
+        place = node.remotes.place(bucket_record)
+        if place is not None:
+            await remote_writes.fresh(node, place, name)
         work = await asyncio.to_thread(_begin, node, bucket, name, bucket_record)
         checksum_type = decode_rules(bucket_record.props).checksum.type
         handle = _Handle(node.target_id, work.id, checksum_type, 0)
@@ -182,11 +185,11 @@ async def _flush(
             if any(number not in parts for number in wanted):
                 raise AppendNotFound(node.target_name, bucket.cname_of(name))
             chosen = [parts[number] for number in wanted]
-            record = node.engine.concat(bucket, name, chosen, attributes=given).result()
+            record = node.writes.concat(bucket, name, chosen, attributes=given).result()
             work.end(wanted_by)
             return record
 
     try:
-        return await asyncio.to_thread(write)
+        return await node.writes.run(write)
     except FileNotFoundError:
         raise AppendNotFound(node.target_name, bucket.cname_of(name)) from None

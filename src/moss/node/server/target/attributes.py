@@ -43,10 +43,7 @@ def describe_all(record: ObjectRecord, bucket: Bucket, target_name: str) -> dict
         "Ais-Bucket-Name": bucket.name,
         "Ais-Bucket-Provider": bucket.provider.value,
         "Ais-Name": urllib.parse.quote(record.name.encode("utf-8", "surrogateescape"), safe="/ !$&'()*+,;=:@~"),
-        "Ais-Location": _location(target_name),
-        "Ais-Mirror-Copies": "1",
-        "Ais-Mirror-Paths": "[/moss]",
-        headers.PRESENT: "true",
+        **_where(record, target_name),
     }
     if bucket.namespace.uuid:
         found["Ais-Bucket-Namespace-Uuid"] = bucket.namespace.uuid
@@ -61,7 +58,8 @@ def describe_selected(record: ObjectRecord, props: str, target_name: str) -> dic
     Raises:
         InvalidRequest: an unknown word in the list.
     """
-    found = {headers.PRESENT: "true"}
+    is_here = bool(record.serial)
+    found = {headers.PRESENT: "true" if is_here else "false"}
     known = describe(record)
     lines = {
         "name": (),
@@ -75,14 +73,15 @@ def describe_selected(record: ObjectRecord, props: str, target_name: str) -> dic
         if word in lines:
             found |= {name: known[name] for name in lines[word] if name in known}
         elif word == "last-modified":
-            stored = record.custom.get("Last-Modified") or formatdate(record.created_ns / 1e9, usegmt=True)
-            found["Last-Modified"] = _safe(stored)
+            stored = record.custom.get("Last-Modified")
+            if stored or is_here:
+                found["Last-Modified"] = _safe(stored or formatdate(record.created_ns / 1e9, usegmt=True))
         elif word == "etag":
             found |= _etag(record)
         elif word == "location":
-            found["Ais-Location"] = _location(target_name)
+            found |= {"Ais-Location": _location(target_name)} if is_here else {}
         elif word == "copies":
-            found |= {"Ais-Mirror-Copies": "1", "Ais-Mirror-Paths": "/moss"}
+            found |= {"Ais-Mirror-Copies": "1", "Ais-Mirror-Paths": "/moss"} if is_here else {}
         elif word == "chunked" and record.chunks[0]:
             found[headers.CHUNKS_COUNT] = str(record.chunks[0])
             found[headers.CHUNKS_SIZE_MAX] = str(record.chunks[1])
@@ -101,6 +100,17 @@ def _etag(record: ObjectRecord) -> dict[str, str]:
     else:
         return {}
     return {headers.ETAG: f'"{_safe(value)}"'}
+
+
+def _where(record: ObjectRecord, target_name: str) -> dict[str, str]:
+    if not record.serial:
+        return {headers.PRESENT: "false"}
+    return {
+        "Ais-Location": _location(target_name),
+        "Ais-Mirror-Copies": "1",
+        "Ais-Mirror-Paths": "[/moss]",
+        headers.PRESENT: "true",
+    }
 
 
 def _location(target_name: str) -> str:

@@ -30,6 +30,8 @@ def put_terms(node: Any, request: PlainRequest) -> tuple[int, bool]:
 
 def handle(node: Any, request: PlainRequest, body: memoryview, remote: str) -> Response | Pending | None:
     """Serve GET, HEAD or PUT of one object; None leaves it to the ordinary way."""
+    if request.bucket.is_remote and node.remotes.backend(request.bucket) is None:
+        return None
     if request.method == "GET":
         return _get(node, request)
     if request.method == "PUT":
@@ -41,7 +43,7 @@ def _get(node: Any, request: PlainRequest) -> Response | None:
     begin_ns = time.monotonic_ns()
     warm = node.engine.warm
     record = warm.find(request.bucket, request.name)
-    if record is None or record.size > BYTES_MAX:
+    if record is None or (node.remotes and _is_validated(node, request)) or record.size > BYTES_MAX:
         return None
     payload = warm.read(record)
     if payload is None:
@@ -49,6 +51,13 @@ def _get(node: Any, request: PlainRequest) -> Response | None:
     spent = time.monotonic_ns() - begin_ns
     node.metrics.add_many({"get.n": 1, "get.size": record.size, "get.ns.total": spent})
     return Response(200, objects.content_headers(record), payload)
+
+
+def _is_validated(node: Any, request: PlainRequest) -> bool:
+    """Tell whether a cached object is compared with that of its store first."""
+    bucket_record = node.engine.warm.bucket(request.bucket)
+    place = node.remotes.place(bucket_record) if bucket_record is not None else None
+    return place is not None and place.validates
 
 
 def _head(node: Any, request: PlainRequest) -> Response | None:
@@ -74,7 +83,7 @@ def _put(node: Any, request: PlainRequest, body: memoryview, remote: str) -> Pen
         writer=None,
     )
     bucket_record = node.engine.warm.bucket(request.bucket)
-    if bucket_record is None:
+    if bucket_record is None or node.remotes.place(bucket_record) is not None:
         return None
     given = attributes.parse_attributes(full, bucket_record)
     future = node.engine.put(request.bucket, request.name, body, attributes=given)

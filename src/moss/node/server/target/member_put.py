@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from moss.naming.bucket import Bucket, is_valid_member_path
 from moss.node.archiving import ArchiveUpload, existing_archive, grow
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.http import Request, Response
-from moss.node.server.target import attributes
+from moss.node.server.target import attributes, remote_writes
 from moss.node.storage.index import space_error
 from moss.node.storage.objects import ObjectAttributes, ObjectRecord, make_hasher
 from moss.units import quote
@@ -113,11 +114,14 @@ async def put_member(node: Any, request: Request, bucket: Bucket, name: str, buc
     if not request.content_length:
         what = "empty" if request.content_length == 0 else "of unknown size (Content-Length is missing)"
         raise InvalidBody(f"failed to archive {addition.cname}: the request body is {what}")
+    place = node.remotes.place(bucket_record)
+    if place is not None and addition.mode is not Mode.REPLACE:
+        await remote_writes.fresh(node, place, name)
     await asyncio.to_thread(_check_existing, node.engine, addition)
     with ExitStack() as stack:
         body = stack.enter_context(_Body(node.options.data / "run"))
         await body.receive(request, announced, addition.cname)
-        record = await asyncio.to_thread(_write, node.engine, addition, body)
+        record = await node.writes.run(partial(_write, node.writes, addition, body))
     node.metrics.add_many({"put.n": 1, "put.size": body.size})
     return Response(200, attributes.describe(record))
 

@@ -11,7 +11,7 @@ from moss.archive.formats import MAGIC_BYTES, Format, format_of_magic, format_of
 from moss.archive.reader import Kind, detect_format
 from moss.archive.tar_pull import pull_members
 from moss.archive.zip_parse import read_directory, read_entry
-from moss.errors import ChecksumMismatch, InvalidRequest, MemberNotFound, MossError, ObjectNotFound
+from moss.errors import ChecksumMismatch, InvalidRequest, MemberNotFound, MossError, ObjectNotFound, OutOfSpace
 from moss.naming.bucket import Bucket, is_valid_member_path
 from moss.node.delivery import verified_pieces
 from moss.node.server.http import Request, Response
@@ -27,6 +27,9 @@ class RangeOfArchive(InvalidRequest):
     """A byte range together with a selection of members."""
 
     code = "range-of-archive"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"cannot range-read archived content range: {wanted}")
 
 
 def is_wanted(request: Request) -> bool:
@@ -57,7 +60,7 @@ async def answer(node: Any, request: Request, bucket: Bucket, name: str) -> tupl
     """Answer with one member, or with a TAR of all that match; returns also the bytes of payload."""
     check_query(request, name)
     if headers.RANGE in request.headers:
-        raise RangeOfArchive(f"cannot range-read archived content range: {request.headers[headers.RANGE]}")
+        raise RangeOfArchive(request.headers[headers.RANGE])
     shard = await asyncio.to_thread(open_shard, node, bucket, name, request.query.get("archmime"))
     path = request.query.get("archpath").removeprefix("/")
     if not path:
@@ -153,6 +156,11 @@ def _head(node: Any, bucket: Bucket, name: str) -> Any:
         return node.engine.head(bucket, name)
     except ObjectNotFound:
         raise ObjectNotFound(bucket.cname_of(name), node=node.target_name) from None
+
+
+def no_room(cname: str, size: int) -> OutOfSpace:
+    """Build the error of an archive that is kept elsewhere and is too large for the cache."""
+    return OutOfSpace(f"{cname}: no room in the cache for an archive of {size} bytes")
 
 
 def _bytes_of(node: Any, hit: Any, path: str, cname: str) -> memoryview:

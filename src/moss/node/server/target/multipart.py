@@ -122,12 +122,12 @@ async def complete(
                 checksum_type=kind if in_order and kind != "none" else "crc32c",
                 chunks=(len(parts), max(part.size for part in parts)),
             )
-            stored = node.engine.concat(bucket, name, parts, attributes=given).result()
+            stored = node.writes.concat(bucket, name, parts, attributes=given).result()
             upload.end(wanted)
             return stored
 
     try:
-        stored = await asyncio.to_thread(write)
+        stored = await node.writes.run(write)
     except FileNotFoundError:
         raise UploadNotFound(node.target_name, bucket.cname_of(name), upload_id) from None
     node.metrics.add_many({"put.n": 1, "put.size": stored.size})

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from moss.errors import (
@@ -21,28 +22,29 @@ from moss.errors import (
 from moss.naming.bucket import Bucket, is_valid_object_name, parse_object_uname, plain_object_name
 from moss.node.delivery import verified_pieces
 from moss.node.jobs.kinds import shard_index
-from moss.node.remote import Place
 from moss.node.server.answers import MESSAGE_BYTES_MAX, empty_answer, parse_action, read_action
 from moss.node.server.bucket_rules import decode_rules
 from moss.node.server.gateway.lookup import InvalidObjectName, check_bucket, query_bucket, too_short
+from moss.node.server.gateway.remotes import know
 from moss.node.server.http import Face, Request, Response
-from moss.node.server.target import append, attributes, member_put, members, multipart, ranges
+from moss.node.server.target import (
+    append,
+    attributes,
+    blobs,
+    member_put,
+    members,
+    multipart,
+    ranges,
+    remote_reads,
+    remote_writes,
+)
 from moss.node.storage.objects import BucketRecord, ObjectAttributes, ObjectRecord, make_hasher
-from moss.units import parse_duration, parse_size, quote
+from moss.units import quote
 from moss.wire import headers
-from moss.wire.query import parse_bool
 
 # Bodies up to this size are stored in one piece; larger ones are streamed to disk.
 SMALL_BODY_BYTES_MAX = 1 << 20
 _READ_TRIES = 3
-_BLOB_HEADERS = (
-    headers.BLOB_DOWNLOAD,
-    headers.BLOB_CHUNK,
-    headers.BLOB_WORKERS,
-    headers.BLOB_READ_TIMEOUT,
-    headers.BLOB_THRESHOLD,
-)
-_BLOB_WORKERS_MAX = 128
 
 
 class NotRedirected(InvalidRequest):
@@ -101,16 +103,16 @@ async def get(node: Any, request: Request) -> Response | None:
     """Serve GET on an object: whole, one range, or members of an archive."""
     begin_ns = time.monotonic_ns()
     bucket, name, bucket_record = object_of(node, request)
-    _refuse_foreign_reads(request, bucket)
+    if request.query.get("etl_name"):
+        raise Unsupported("cannot transform objects - not implemented yet")
     place = node.remotes.place(bucket_record)
+    wants_blob = blobs.check_headers(request, bucket, place)
     try:
-        if place is not None:
-            await _bring(node, place, name)
-        if members.is_wanted(request):
-            answer, size = await members.answer(node, request, bucket, name)
+        serve = partial(_serve, node, request, bucket, name, bucket_record)
+        if place is None:
+            answer, size = await serve()
         else:
-            hashes_range = decode_rules(bucket_record.props).checksum.enable_read_range
-            answer, size = await _get_whole(node, request, bucket, name, hashes_range=hashes_range)
+            answer, size = await remote_reads.get(node, request, place, name, serve, by_blob=wants_blob)
     except ObjectNotFound:
         raise
     except Exception:
@@ -121,47 +123,14 @@ async def get(node: Any, request: Request) -> Response | None:
     return answer
 
 
-async def _bring(node: Any, place: Place, name: str) -> None:
-    """Have an object here that is kept elsewhere, in the version that is there if the bucket wants that."""
-    try:
-        record = await asyncio.to_thread(node.engine.head, place.record.bucket, name)
-    except ObjectNotFound:
-        await node.remote_objects.bring(place, name)
-        return
-    if place.validates and not await node.remote_objects.is_current(place, record):
-        await node.remote_objects.bring(place, name)
-
-
-def _refuse_foreign_reads(request: Request, bucket: Bucket) -> None:
-    """Refuse reads through transformers and blob downloads, which need what this node has not."""
-    if request.query.get("etl_name"):
-        raise Unsupported("cannot transform objects - not implemented yet")
-    given = {name: request.headers[name] for name in _BLOB_HEADERS if name in request.headers}
-    if not given:
-        return
-    _check_blob_headers(given)
-    if parse_bool(given.get(headers.BLOB_DOWNLOAD, "")) or given.get(headers.BLOB_THRESHOLD, "0") != "0":
-        raise InvalidRequest(f"blob-downloader is not supported for local buckets: {bucket.cname}")
-
-
-def _check_blob_headers(given: dict[str, str]) -> None:
-    """Refuse settings of a blob download that are blank or malformed.
-
-    Raises:
-        InvalidRequest: naming the header.
-    """
-    for name, text in given.items():
-        try:
-            if not text.strip():
-                raise ValueError("blank")
-            if name == headers.BLOB_WORKERS and not -1 <= int(text) <= _BLOB_WORKERS_MAX:
-                raise ValueError("out of range")
-            if name in (headers.BLOB_CHUNK, headers.BLOB_THRESHOLD):
-                parse_size(text)
-            if name == headers.BLOB_READ_TIMEOUT and headers.BLOB_CHUNK in given:
-                parse_duration(text)
-        except ValueError as error:
-            raise InvalidRequest(f"invalid header {name} {quote(text)}: {error}") from None
+async def _serve(
+    node: Any, request: Request, bucket: Bucket, name: str, bucket_record: BucketRecord
+) -> tuple[Response | None, int]:
+    """Read what is on this node; returns the answer, if it is not sent yet, and the bytes of its payload."""
+    if members.is_wanted(request):
+        return await members.answer(node, request, bucket, name)
+    hashes_range = decode_rules(bucket_record.props).checksum.enable_read_range
+    return await _get_whole(node, request, bucket, name, hashes_range=hashes_range)
 
 
 @dataclass(slots=True)
@@ -239,10 +208,14 @@ def _windows(engine: Any, record: ObjectRecord, cname: str, start: int, stop: in
 async def head(node: Any, request: Request) -> Response | None:
     """Serve HEAD on an object: all attributes, or with `props` those that are listed."""
     begin_ns = time.monotonic_ns()
-    bucket, name, _ = object_of(node, request)
+    bucket, name, bucket_record = object_of(node, request)
     presence = (request.query.signed("presence") if request.query.get("presence") else 0) or 0
-    record = await asyncio.to_thread(_head, node, bucket, name)
-    if presence == 5:
+    place = node.remotes.place(bucket_record)
+    if place is not None:
+        record = await remote_reads.head(node, request, place, name, presence)
+    else:
+        record = await asyncio.to_thread(_head, node, bucket, name)
+    if presence == 5 and place is None:
         raise InvalidRequest(f"{bucket.cname_of(name)} is present in the cluster")
     node.metrics.add_many({"head.n": 1, "head.ns.total": time.monotonic_ns() - begin_ns})
     if presence in (1, 3):
@@ -262,7 +235,7 @@ async def put(node: Any, request: Request) -> Response | None:
     """Serve PUT on an object: copy, part of an upload, file of an archive, appended bytes, or the object's bytes."""
     bucket, name, bucket_record = object_of(node, request)
     if request.query.get("object_to"):
-        return await _copy(node, bucket, name, request.query.get("object_to"))
+        return await _copy(node, request, bucket, name, bucket_record)
     if request.query.get("uploadId"):
         return await multipart.put_part(node, request, bucket, name, bucket_record)
     if request.query.get("archpath"):
@@ -288,12 +261,16 @@ async def _put_whole(node: Any, request: Request, bucket: Bucket, name: str, buc
     begin_ns = time.monotonic_ns()
     given = attributes.parse_attributes(request, bucket_record)
     make_hasher(given.checksum_type)
+    place = node.remotes.place(bucket_record)
     try:
-        same = await asyncio.to_thread(_same_object, node, bucket, name, given) if given.checksum_value else None
-        if same is not None:
-            await _read_and_compare(request, bucket.cname_of(name), given)
-            return Response(200, attributes.describe(same))
-        record = await _store(node, request, bucket, name, given)
+        if place is not None:
+            record = await remote_writes.put(node, request, place, name, given)
+        else:
+            same = await asyncio.to_thread(_same_object, node, bucket, name, given) if given.checksum_value else None
+            if same is not None:
+                await _read_and_compare(request, bucket.cname_of(name), given)
+                return Response(200, attributes.describe(same))
+            record = await _store(node, request, bucket, name, given)
     except ChecksumMismatch as error:
         node.metrics.add("err.put.n")
         raise BadUpload(error) from None
@@ -345,18 +322,26 @@ async def _store(node: Any, request: Request, bucket: Bucket, name: str, given: 
         raise
 
 
-async def _copy(node: Any, bucket: Bucket, name: str, uname: str) -> Response:
-    destination, new_name = parse_object_uname(uname)
+async def _copy(node: Any, request: Request, bucket: Bucket, name: str, bucket_record: BucketRecord) -> Response:
+    destination, new_name = parse_object_uname(request.query.get("object_to"))
+    if destination.is_remote and node.remotes:
+        await know(node, destination)
     check_bucket(node, destination)
+    place = node.remotes.place(bucket_record)
+    if place is not None:
+        await remote_reads.refresh(node, request, place, name)
     with node.marks.held(destination, new_name, is_write=True):
-        await asyncio.to_thread(_copy_one, node, bucket, name, destination, new_name)
+        if (destination, new_name) == (bucket, name):
+            await asyncio.to_thread(_head, node, bucket, name)
+        elif not (node.remotes and await remote_writes.copy(node, (bucket, name), (destination, new_name))):
+            await asyncio.to_thread(_copy_one, node, bucket, name, destination, new_name)
     return empty_answer()
 
 
 def _copy_one(node: Any, bucket: Bucket, name: str, destination: Bucket, new_name: str) -> None:
     for attempt in range(_READ_TRIES):
         record = _head(node, bucket, name)
-        if (destination, new_name) == (bucket, name) or _has_copy(node, record, destination, new_name):
+        if _has_copy(node, record, destination, new_name):
             return
         given = record.attributes_of_copy(record.checksum_type)
         try:
@@ -390,8 +375,12 @@ async def delete(node: Any, request: Request) -> Response | None:
         return await multipart.abort(node, request, bucket, name, bucket_record)
     if action == "evict-listrange":
         return await _evict(node, bucket, name, bucket_record)
+    place = node.remotes.place(bucket_record)
     try:
-        await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
+        if place is not None:
+            await node.remote_objects.delete(place, name)
+        else:
+            await asyncio.wrap_future(await asyncio.to_thread(node.engine.delete, bucket, name))
     except ObjectNotFound:
         raise NothingToDelete(bucket.cname_of(name)) from None
     if name.endswith(".tar"):
@@ -413,10 +402,15 @@ async def _evict(node: Any, bucket: Bucket, name: str, bucket_record: BucketReco
 
 async def patch(node: Any, request: Request) -> Response | None:
     """Serve PATCH on an object: change its custom metadata."""
-    bucket, name, _ = object_of(node, request)
+    bucket, name, bucket_record = object_of(node, request)
     message = await read_action(request)
     changes = attributes.parse_custom(message.value, bucket.cname_of(name))
     keep = not request.query.boolean("set-new-custom")
+
+    place = node.remotes.place(bucket_record)
+    if place is not None:
+        await remote_writes.patch(node, place, name, changes, keep=keep)
+        return empty_answer()
 
     def change() -> None:
         _head(node, bucket, name)
@@ -440,6 +434,8 @@ async def post(node: Any, request: Request) -> Response | None:
     if message.action == "check-lock":
         return Response(await asyncio.to_thread(node.marks.state, bucket, name))
     if message.action == "rename-obj":
+        if node.remotes.place(bucket_record) is not None:
+            raise remote_writes.CannotRename(bucket)
         return await _rename(node, bucket, name, message.name)
     raise InvalidBody(f'invalid action "{message.action}"')
 

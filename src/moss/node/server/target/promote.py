@@ -60,7 +60,7 @@ async def start(node: Any, bucket: Bucket, bucket_record: Any, message: ActionMe
         deletes=fields["dls"],
     )
     await asyncio.to_thread(check_source, plan)
-    job = node.jobs.start("promote", promote_files(plan, node.engine), bucket=bucket)
+    job = node.jobs.start("promote", promote_files(plan, node.writes), bucket=bucket)
     await asyncio.to_thread(job.wait, _WAIT_S)
     return id_answer(job.id)
 
