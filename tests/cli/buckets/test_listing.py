@@ -64,7 +64,7 @@ def test_exclusive_flags(ais: Run, uri: str) -> None:
 
 
 def test_count(ais: Run, uri: str) -> None:
-    assert re.fullmatch(r"Listed 3 names in [\d.]+m?s\n", ais("ls", uri, "--count-only").out)
+    assert re.fullmatch(r"Listed 3 names in [\d.]+(m|µ)?s\n", ais("ls", uri, "--count-only").out)
     assert json.loads(ais("ls", uri, "--count-only", "--regex", "a", "--json").out)["count"] == 1
 
 
