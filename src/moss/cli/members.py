@@ -6,7 +6,7 @@ are, except that the status records that we asked the server for are taken out o
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from moss.archive.limits import DEFAULT_LIMITS
 from moss.archive.tar import build_pax
@@ -30,22 +30,6 @@ class Seen(NamedTuple):
     name: str
     size: int
     error: str = ""
-
-
-class Watcher(Protocol):
-    """What is known about the archive so far.
-
-    Attributes:
-        members: in order.
-        complete: whether the end mark has been seen.
-        whole_members: how many members have passed to their end.
-    """
-
-    members: list[Seen]
-    complete: bool
-    whole_members: int
-
-    def feed(self, data: bytes) -> list[bytes | memoryview]: ...
 
 
 class TarWatcher:

@@ -131,11 +131,6 @@ class JobRegistry:
         job.end_if_quiet()
         return job if job.is_active else None
 
-    def get_batch_job(self, job_id: str) -> BatchJob | None:
-        """Return a get-batch job by id, active or lately ended, or None."""
-        job = self.get(job_id)
-        return job if isinstance(job, BatchJob) else None
-
     def _agree_on_id(self, bucket: Bucket | None) -> str:
         """Return the id that another worker process uses for the bucket's job, or a new one.
 
