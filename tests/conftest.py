@@ -1,6 +1,7 @@
 """Fixtures that several test folders share."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +90,18 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
         (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(reason)
     with running_nginx(tmp_path_factory.mktemp("nginx")) as running:
         yield running
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mount)], capture_output=True)
+    if done.returncode:
+        reason = f"this user may not mount a small disk: {done.stderr.decode()}"
+        (pytest.fail if os.environ.get("MOSS_TEST_REQUIRE") else pytest.skip)(reason)
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)

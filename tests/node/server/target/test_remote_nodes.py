@@ -4,8 +4,6 @@ processes, a disk that is full, files that are promoted. Source: rest-data.md 5,
 import concurrent.futures
 import json
 import random
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,19 +94,6 @@ def test_workers_take_turns(tmp_path: Path, rgw: Rgw, environment: None):
 
 
 # -- a full disk ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mount)], capture_output=True)
-    if done.returncode:
-        pytest.skip(f"this user may not mount a small disk: {done.stderr.decode()}")
-    try:
-        yield mount
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
 
 
 def test_a_cache_without_room_is_passed_by(small_disk: Path, rgw: Rgw, environment: None):
