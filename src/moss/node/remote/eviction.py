@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from moss.errors import BucketNotFound, MossError, SegmentGone
+from moss.node.remote.attributes import is_from_store
 from moss.node.remote.places import Place, Remotes
 from moss.node.remote.shards import LISTED_EXTENSIONS, RemoteShards
 from moss.node.storage.engine import Engine
@@ -31,13 +32,11 @@ class Limits:
         cache_bytes_max: of all cached objects together, 0 for no such limit.
         high_percent: of the disk's space, used by whatever; above it objects are evicted …
         low_percent: … until no more is used than this.
-        min_age_s: what was used within so many seconds stays, unless the disk is full.
     """
 
     cache_bytes_max: int = 0
     high_percent: int = 90
     low_percent: int = 75
-    min_age_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -77,25 +76,30 @@ class CacheKeeper:
         with self._turns.wait("run"):
             self._engine.note_use()
             evicted = Evicted()
-            excess = self._excess()
-            if excess > 0:
-                self._evict(excess, evicted, check)
+            sizes = self._segment_sizes() if self._is_too_full() else {}
+            excess = self._excess(sum(sizes.values()))
+            if sizes and excess > 0:
+                self._evict(excess, sizes, evicted, check)
             if evicted.objects:
                 self._report(evicted.objects, evicted.size)
                 self._engine.compact()
             return evicted
 
-    def _excess(self) -> int:
-        """Return how many bytes of objects have to go."""
+    def _is_too_full(self) -> bool:
+        """Tell whether it is worth while to tell the cached objects from those that are the node's own."""
+        limits, stats = self._limits(), self._engine.stats()
+        used = stats["disk_bytes"] - stats["free_bytes"]
+        is_above = used > stats["disk_bytes"] * limits.high_percent // 100
+        return is_above or 0 < limits.cache_bytes_max < stats["live_bytes"]
+
+    def _excess(self, cached: int) -> int:
+        """Return how many of the bytes that are cached have to go."""
         limits, stats = self._limits(), self._engine.stats()
         total = stats["disk_bytes"]
         used = total - stats["free_bytes"]
         excess = used - total * limits.low_percent // 100 if used > total * limits.high_percent // 100 else 0
-        if limits.cache_bytes_max and stats["live_bytes"] > limits.cache_bytes_max:
-            # Only now it is worth while to tell the cached objects from those that are the node's own.
-            cached = sum(self._segment_sizes().values())
-            if cached > limits.cache_bytes_max:
-                excess = max(excess, cached - int(limits.cache_bytes_max * _LOW_SHARE))
+        if 0 < limits.cache_bytes_max < cached:
+            excess = max(excess, cached - int(limits.cache_bytes_max * _LOW_SHARE))
         return excess
 
     def _places(self) -> Iterator[Place]:
@@ -121,8 +125,7 @@ class CacheKeeper:
         except BucketNotFound:
             return []
 
-    def _evict(self, excess: int, evicted: Evicted, check: Callable[[], None]) -> None:
-        sizes = self._segment_sizes()
+    def _evict(self, excess: int, sizes: dict[int, int], evicted: Evicted, check: Callable[[], None]) -> None:
         victims: set[int] = set()
         gone = 0
         for number in sorted(sizes, key=self._last_use):
@@ -146,7 +149,7 @@ class CacheKeeper:
         for record in self._engine.heads(bucket, names):
             if evicted.size + size >= excess:
                 break
-            if record is not None and is_in_store(record):
+            if record is not None and is_from_store(record):
                 chosen.append(record)
                 size += record.size
         for record in chosen:
@@ -163,11 +166,3 @@ class CacheKeeper:
             return os.fstat(self._engine.segment(number).fd).st_atime
         except (OSError, SegmentGone):
             return 0.0
-
-
-def is_in_store(record: ObjectRecord) -> bool:
-    """Tell whether the store behind its bucket is known to have an object: the store named it with an entity tag.
-
-    What was put into a bucket before it had a store behind it is on this node alone.
-    """
-    return bool(record.custom.get("ETag"))
