@@ -294,3 +294,23 @@ def test_what_is_evicted_while_a_batch_is_assembled_is_not_missing(wire: Wire, c
         done.set()
         for evictor in evictors:
             evictor.join()
+
+
+def test_a_large_range_whose_object_is_replaced_meanwhile_breaks_off_and_is_never_a_mixture(
+    wire: Wire, cloud: Cloud, proxy: Proxy
+):
+    old, new = (bytes([number]) * (40 * MIB) for number in (1, 2))
+    cloud.put(large=old)
+    entry = {"objname": "large", "start": 0, "length": 39 * MIB}
+    assert contents(get_batch(wire, cloud, [entry])) == [old[: 39 * MIB]]
+    proxy.trouble.delay_s = 0.3
+    answer: list[Answer] = []
+    reader = threading.Thread(target=lambda: answer.append(get_batch(wire, cloud, [entry])))
+    reader.start()
+    while proxy.received < 45 * MIB:  # the second answer has begun
+        assert reader.is_alive()
+    cloud.put(large=new)
+    reader.join()
+    [cut] = answer
+    assert cut.is_broken or cut.status != 200 or contents(cut) in ([old[: 39 * MIB]], [new[: 39 * MIB]])
+    assert b"\1\2" not in cut.body

@@ -6,9 +6,10 @@ shards whose table is known, are read past it: those bytes only, neighbours in o
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
@@ -21,6 +22,7 @@ from moss.errors import (
     ObjectNotFound,
     Unavailable,
 )
+from moss.node.backends import RemoteObject
 from moss.node.getbatch.payloads import Payload, StreamedPayload
 from moss.node.getbatch.plan import Batch
 from moss.node.remote import Place, RemoteObjects, Uncached
@@ -39,6 +41,7 @@ OBJECTS_AT_ONCE = 2 * IN_FLIGHT_MAX
 AHEAD_BYTES_MAX = 32 << 20
 
 Found = dict[int, Payload]
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
@@ -207,7 +210,7 @@ class ColdEntries:
                 found[row] = span
             else:
                 spans.append(_Span(row, *span))
-        await self._read(place, name, about.etag, spans, found, ahead)
+        await self._read(place, name, about, spans, found, ahead)
         return True
 
     async def _members(self, place: Place, name: str, rows: list[int], found: Found, ahead: "_Ahead") -> bool:
@@ -221,7 +224,8 @@ class ColdEntries:
         columns = shard.table.select([member_key(self._batch.members[row]) for row in listed], 0)
         if columns is None:
             return False
-        await self._read(place, name, shard.etag, self._spans(listed, columns, parts), parts, ahead)
+        about = RemoteObject(name, shard.size, etag=shard.etag)
+        await self._read(place, name, about, self._spans(listed, columns, parts), parts, ahead)
         if any(isinstance(payload, ObjectChanged) for payload in parts.values()):
             # The store has another version now, with members of its own.
             await asyncio.to_thread(self._shards.drop, place, name)
@@ -253,7 +257,7 @@ class ColdEntries:
         return spans
 
     async def _read(
-        self, place: Place, name: str, etag: str, spans: list[_Span], found: Found, ahead: "_Ahead"
+        self, place: Place, name: str, about: RemoteObject, spans: list[_Span], found: Found, ahead: "_Ahead"
     ) -> None:
         """Read stretches of one version; those that are too much to be held come when it is their turn."""
         now = []
@@ -261,10 +265,10 @@ class ColdEntries:
             if span.size <= REQUEST_BYTES_MAX and ahead.take(span.size):
                 now.append(span)
             else:
-                found[span.row] = RemotePayload(self, place, name, etag, span)
+                found[span.row] = RemotePayload(self, place, name, about, span)
         async with asyncio.TaskGroup() as group:
             for request in coalesce(now):
-                group.create_task(self._request(place, name, etag, request, found))
+                group.create_task(self._request(place, name, about.etag, request, found))
 
     async def _request(self, place: Place, name: str, etag: str, spans: list[_Span], found: Found) -> None:
         start, stop = spans[0].start, max(span.start + span.size for span in spans)
@@ -300,23 +304,31 @@ class ColdEntries:
         start, size = span
         if answer.content is not None:
             return memoryview(answer.content)[start : start + size]
-        return RemotePayload(self, place, self._batch.names[row], answer.about.etag, _Span(row, start, size))
+        return RemotePayload(self, place, self._batch.names[row], answer.about, _Span(row, start, size))
 
     # -- payloads that come when it is their turn --
 
-    def stream(self, place: Place, name: str, etag: str, span: _Span) -> Iterator[bytes]:
-        """Read a stretch in pieces, each of the same version; for the thread that assembles."""
+    def stream(self, place: Place, name: str, about: RemoteObject, span: _Span) -> Iterator[bytes]:
+        """Read a stretch in pieces, all of one version; for the thread that assembles."""
         digest = xxh3_64()
-        for start in range(span.start, span.start + span.size, REQUEST_BYTES_MAX):
-            if self._is_closed:
-                raise Aborted("the batch was given up")
-            size = min(REQUEST_BYTES_MAX, span.start + span.size - start)
-            reading = self._remote.read(place, name, start, size, etag=etag)
-            _, piece = asyncio.run_coroutine_threadsafe(reading, self._loop).result()
-            digest.update(piece)
-            yield piece
+        pieces = self._remote.stream(place, name, about, span.start, span.start + span.size)
+
+        async def following() -> bytes:
+            return await anext(pieces, b"")
+
+        try:
+            while piece := self._wait(following()):
+                if self._is_closed:
+                    raise Aborted("the batch was given up")
+                digest.update(piece)
+                yield piece
+        finally:
+            self._wait(pieces.aclose())
         if span.check is not None and digest.intdigest() != span.check:
             raise self._mismatch(place, name, span, digest.intdigest())
+
+    def _wait(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 @dataclass(slots=True)
@@ -326,7 +338,7 @@ class RemotePayload(StreamedPayload):
     cold: ColdEntries
     place: Place
     name: str
-    etag: str
+    about: RemoteObject
     span: _Span
 
     @property
@@ -334,7 +346,7 @@ class RemotePayload(StreamedPayload):
         return self.span.size
 
     def pieces(self) -> Iterator[bytes]:
-        return self.cold.stream(self.place, self.name, self.etag, self.span)
+        return self.cold.stream(self.place, self.name, self.about, self.span)
 
 
 class _Ahead:

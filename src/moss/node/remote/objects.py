@@ -1,7 +1,7 @@
 """Objects of buckets that are kept elsewhere: brought here when they are asked for, written through, deleted there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -189,7 +189,9 @@ class RemoteObjects:
             answer = await self._get(place, name, start, length, etag)
             return answer.about, await answer.read()
 
-    async def stream(self, place: Place, name: str, about: RemoteObject, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def stream(
+        self, place: Place, name: str, about: RemoteObject, start: int, stop: int
+    ) -> AsyncGenerator[bytes, None]:
         """Read any number of bytes of one version past the cache, piece by piece; raises as `read`.
 
         Nothing is held at the store while a piece is waited for; the next one comes meanwhile.
